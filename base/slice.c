@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "base/slice.h"
+
+#include <string.h>
+
+slice
+slice_from_cstr(const char *s)
+{
+	return s == NULL ? SLICE("") : (slice){s, strlen(s)};
+}
+
+char
+ascii_lower(char c)
+{
+	return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
+
+bool
+ascii_is_space(char c)
+{
+	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+bool
+ascii_is_digit(char c)
+{
+	return c >= '0' && c <= '9';
+}
+
+bool
+slice_eq(slice a, slice b)
+{
+	return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
+}
+
+bool
+slice_eq_nocase(slice a, slice b)
+{
+	if (a.len != b.len)
+		return false;
+	for (size_t i = 0; i < a.len; i++) {
+		if (ascii_lower(a.ptr[i]) != ascii_lower(b.ptr[i]))
+			return false;
+	}
+	return true;
+}
+
+bool
+slice_has_prefix_nocase(slice s, slice prefix)
+{
+	return s.len >= prefix.len &&
+	    slice_eq_nocase(slice_first(s, prefix.len), prefix);
+}
+
+bool
+slice_has_suffix_nocase(slice s, slice suffix)
+{
+	return s.len >= suffix.len &&
+	    slice_eq_nocase(slice_from(s, s.len - suffix.len), suffix);
+}
+
+slice
+slice_from(slice s, size_t from)
+{
+	if (from >= s.len)
+		return SLICE("");
+	return (slice){s.ptr + from, s.len - from};
+}
+
+slice
+slice_first(slice s, size_t len)
+{
+	return (slice){s.ptr, len < s.len ? len : s.len};
+}
+
+size_t
+slice_index(slice s, char c)
+{
+	const char *hit = s.len == 0 ? NULL : memchr(s.ptr, c, s.len);
+
+	return hit == NULL ? s.len : (size_t)(hit - s.ptr);
+}
+
+size_t
+slice_last_index(slice s, char c)
+{
+	for (size_t i = s.len; i > 0; i--) {
+		if (s.ptr[i - 1] == c)
+			return i - 1;
+	}
+	return s.len;
+}
+
+slice
+slice_trim(slice s)
+{
+	while (s.len > 0 && ascii_is_space(s.ptr[0])) {
+		s.ptr++;
+		s.len--;
+	}
+	while (s.len > 0 && ascii_is_space(s.ptr[s.len - 1]))
+		s.len--;
+	return s;
+}
+
+bool
+slice_next(slice *rest, char separator, slice *ret_part)
+{
+	size_t end;
+
+	if (rest->len == 0)
+		return false;
+	end = slice_index(*rest, separator);
+	*ret_part = slice_first(*rest, end);
+	*rest = slice_from(*rest, end + 1);
+	return true;
+}
+
+bool
+slice_is_number(slice s)
+{
+	for (size_t i = 0; i < s.len; i++) {
+		if (!ascii_is_digit(s.ptr[i]))
+			return false;
+	}
+	return s.len > 0;
+}

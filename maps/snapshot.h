@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A snapshot: one immutable generation of maps and classes and of whatever
+ * else is allocated in its arena (policy/ puts its options there). Built by
+ * one thread, then published; counted: a session holds one from its first
+ * callback to its close, and the last to release it frees it. The count is
+ * atomic; acquire and release may be called by any thread.
+ */
+#ifndef MAPS_SNAPSHOT_H
+#define MAPS_SNAPSHOT_H
+
+#include "base/arena.h"
+#include "base/error.h"
+#include "maps/class.h"
+#include "maps/map.h"
+
+#include <stdint.h>
+#include <sys/stat.h>
+
+struct snapshot;
+
+/* Count 1, belonging to the caller. */
+struct snapshot *snapshot_new(void);
+struct snapshot *snapshot_acquire(struct snapshot *snapshot);
+void snapshot_release(struct snapshot *snapshot);
+struct arena *snapshot_arena(struct snapshot *snapshot);
+
+/* Warnings of loading (duplicates, skipped lines): file:line: text. */
+typedef void snapshot_warn(void *context, const char *text);
+
+struct snapshot_source {
+	bool allow_unsafe_files;
+	snapshot_warn *warn; /* may be NULL */
+	void *context;
+};
+
+/* Loads a map from the files in order into one exact-match table; a key in
+ * an earlier file or line wins. The map belongs to the snapshot. */
+const struct map *snapshot_add_map(struct snapshot *snapshot, slice name,
+    const slice *paths, size_t path_count, const struct snapshot_source *source,
+    struct error *error);
+/* Items that begin with '/' are files of words, the others are words. */
+struct class *snapshot_add_class(struct snapshot *snapshot, slice name,
+    const slice *items, size_t item_count, const struct snapshot_source *source,
+    struct error *error);
+
+/* What is in it, for status, reload's report and explain. */
+struct snapshot_part {
+	slice name;
+	bool is_class;
+	size_t entries;
+	size_t bytes;
+	uint64_t digest;
+	const struct map *map;	    /* NULL for a class */
+	const struct class *words;  /* NULL for a map */
+	const struct snapshot_part *next;
+	const struct snapshot_file *files;
+};
+
+struct snapshot_file {
+	const char *path;
+	struct timespec modified;
+	off_t size;
+	const struct snapshot_file *next;
+};
+
+const struct snapshot_part *snapshot_parts(const struct snapshot *snapshot);
+const struct snapshot_part *snapshot_find_part(
+    const struct snapshot *snapshot, slice name);
+
+/* How two generations of one map or class differ. */
+struct snapshot_diff {
+	size_t before;
+	size_t after;
+	size_t added;
+	size_t removed;
+	size_t changed; /* same key, other value */
+};
+
+/* Either may be NULL (the map is new, or gone). */
+struct snapshot_diff snapshot_part_diff(
+    const struct snapshot_part *before, const struct snapshot_part *after);
+
+#endif
