@@ -3,12 +3,10 @@
  * sendmail's text files: map sources as makemap(8) reads them and class files
  * as an F line of sendmail.cf reads them.
  *
- * Map line: key, blanks, value. A line whose first byte is '#' is a comment;
- * empty lines are skipped; a line that begins with a blank continues the
- * value above it. (makemap ignores such lines with a warning; so does this:
- * they are reported as warnings.) The value runs to the end of the line,
- * trailing blanks included as makemap keeps or drops them.
- * A line without value is reported and skipped, as makemap does.
+ * Map line: key, blanks, value to the end of the line. A line whose first
+ * byte is '#' is a comment; empty lines are skipped. A line that begins with
+ * a blank and one that has no value are skipped with a warning, as makemap
+ * skips them.
  *
  * A file is read whole under one stat: when its size or time changes while it
  * is read, it is read again, and after a few tries refused.

@@ -9,7 +9,7 @@ SERVFAIL, and CNAMEs that lead nowhere or in a circle.
 HOSTNAME = "mx.home.test"
 
 ADDRESSES = {
-    HOSTNAME: "127.0.0.1",
+    HOSTNAME: "192.0.2.25",
     "home.test": "192.0.2.80",
     "alias-target.test": "192.0.2.81",
     "www.good.test": "192.0.2.82",

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * From a configuration file to a generation ready to serve: settings, maps,
+ * classes and policy in one snapshot. All or nothing.
+ */
+#ifndef MILTER_LOAD_H
+#define MILTER_LOAD_H
+
+#include "maps/snapshot.h"
+#include "milter/settings.h"
+#include "policy/policy.h"
+
+#include <time.h>
+
+/* One generation. Lives in its snapshot's arena; holding the snapshot holds
+ * all of it. */
+struct generation {
+	struct snapshot *snapshot;
+	const struct settings *settings;
+	const struct policy *policy;
+	unsigned long number; /* 1 for the first of a process */
+	time_t loaded_at;
+	const slice *warnings; /* "file:line: text" */
+	size_t warning_count;
+};
+
+/* The new generation's snapshot has a count of 1 that belongs to the caller;
+ * generation_release() gives it back. */
+struct generation *load_generation(const char *config_path,
+    unsigned long number, struct error *error);
+struct generation *generation_acquire(struct generation *generation);
+void generation_release(struct generation *generation);
+
+#endif

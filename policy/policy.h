@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The policy: the options of one generation and the maps and classes they
+ * need. Filled once by milter/load, lives in its snapshot's arena, immutable
+ * after that. Names are those of sendmail's FEATUREs (cf/README).
+ */
+#ifndef POLICY_POLICY_H
+#define POLICY_POLICY_H
+
+#include "base/slice.h"
+#include "maps/class.h"
+#include "maps/map.h"
+
+enum delay_checks { DELAY_NO, DELAY_YES, DELAY_FRIEND, DELAY_HATER };
+enum relay_mail_from { RELAY_FROM_NO, RELAY_FROM_ADDRESS, RELAY_FROM_DOMAIN };
+
+/* One DNS list; an empty message means sendmail's own wording. */
+struct dnsbl {
+	slice zone;
+	slice message;
+	bool enhanced; /* enhdnsbl: looked up alike, listed apart */
+};
+
+struct policy {
+	slice hostname; /* $j, lower case, no trailing dot */
+
+	const struct class *local;	     /* $=w */
+	const struct class *relay;	     /* $=R */
+	const struct class *trust_auth_mech; /* $={TrustAuthMech} */
+	const struct map *access;	     /* NULL: no access_db */
+
+	enum delay_checks delay_checks;
+	enum relay_mail_from relay_mail_from;
+	bool require_auth;
+	bool blocklist_recipients;
+	bool relay_hosts_only;
+	bool relay_entire_domain;
+	bool relay_local_from;
+	bool relay_based_on_mx;
+	bool promiscuous_relay;
+	bool loose_relay_check;
+	bool accept_unresolvable_domains;
+	bool accept_unqualified_senders;
+	bool lookupdotdomain;
+	bool relaytofulladdress;
+	bool require_rdns;
+	bool block_bad_helo;
+	bool use_client_ptr;
+	bool nocanonify;
+
+	const struct dnsbl *dnsbl;
+	size_t dnsbl_count;
+
+	unsigned long max_message_size; /* bytes, 0: no limit */
+	unsigned max_hops;		/* Received: lines, 0: no limit */
+};
+
+#endif

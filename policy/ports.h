@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What policy/ asks of the world. The daemon, explain and the tests each hand
+ * in their own. Calls may block, but never longer than the caller's budget
+ * for a session; when the budget is spent they answer WORLD_TEMPFAIL.
+ *
+ * Names go in without trailing dot and come out lower case, without trailing
+ * dot, allocated in the given arena.
+ */
+#ifndef POLICY_PORTS_H
+#define POLICY_PORTS_H
+
+#include "base/arena.h"
+
+enum world_answer {
+	WORLD_FOUND,
+	WORLD_NONE,	/* no such name, or no such record */
+	WORLD_TEMPFAIL, /* servers failed or were too slow: ask again later */
+};
+
+struct name_list {
+	slice *names;
+	size_t count;
+};
+
+struct ports {
+	void *context;
+	/* Does the name exist as a host or mail domain (A, AAAA or MX record,
+	 * a null MX too, or /etc/hosts), and what is it really called (CNAMEs
+	 * followed)? sendmail's map "host". */
+	enum world_answer (*find_host)(void *context, struct arena *arena,
+	    slice name, slice *ret_canonical);
+	/* Mail exchangers of the domain, CNAMEs followed; the domain itself
+	 * where it has no MX record but an address. sendmail's map "mxserved"
+	 * (bestmx -z). */
+	enum world_answer (*find_mx)(void *context, struct arena *arena,
+	    slice domain, struct name_list *ret_hosts);
+	/* First A record of the name, dotted: for DNS lists. */
+	enum world_answer (*find_address)(void *context, struct arena *arena,
+	    slice name, slice *ret_address);
+};
+
+#endif
