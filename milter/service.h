@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What all doors of one running daemon share. Filled by main before any door
+ * opens, constant afterwards but for the counters, which are atomic.
+ */
+#ifndef MILTER_SERVICE_H
+#define MILTER_SERVICE_H
+
+#include "milter/resolver.h"
+
+#include <stdatomic.h>
+#include <time.h>
+
+struct counters {
+	atomic_ulong connections;   /* milter sessions begun */
+	atomic_ulong open_sessions; /* milter sessions now */
+	atomic_ulong messages;	    /* that reached end of message */
+	atomic_ulong rejected;	    /* verdicts of each kind */
+	atomic_ulong deferred;
+	atomic_ulong discarded;
+	atomic_ulong quarantined;
+	atomic_ulong policy_requests;
+	atomic_ulong socketmap_requests;
+	atomic_ulong control_requests;
+	atomic_ulong reloads;
+	atomic_ulong failed_reloads;
+};
+
+struct service {
+	const char *config_path;
+	struct resolver *resolver;
+	time_t started_at;
+	struct counters counters;
+};
+
+#endif
