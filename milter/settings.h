@@ -35,17 +35,17 @@ struct settings {
 	mode_t socket_mode;
 	slice pid_file;
 	slice log_facility;
+	slice resolver; /* "address:port", empty: /etc/resolv.conf */
 
 	/* Of each generation. */
-	slice hostname;
+	slice hostname; /* as written; empty: the machine's own, see load.h */
 	struct string_list local_domain;
 	struct string_list relay_domain;
 	struct string_list trust_auth_mech;
-	struct string_list access; /* paths; empty: no access map */
+	struct string_list access; /* paths, without "text:"; empty: no map */
 	struct string_list dnsbl;
 	struct string_list enhdnsbl;
 	enum client_source client_resolve;
-	slice resolver; /* "address:port", empty: /etc/resolv.conf */
 	bool allow_unsafe_files;
 	int log_level;
 	/* Options that policy/ reads as they are: delay_checks to
@@ -54,18 +54,32 @@ struct settings {
 };
 
 /* Reads and checks the file: unknown words, duplicates, wrong types and values
- * out of bounds are errors with file and line. */
+ * out of bounds are errors with file and line; error->exit_code is EX_NOINPUT
+ * for a file that is missing, EX_NOPERM for one that may not be read or that
+ * others may write, EX_CONFIG for bad content. A file that group or others may
+ * write is always refused; its directories are judged as those of maps are,
+ * and may be excused by allow_unsafe_files. Any thread may call it: the
+ * library's scanner is global, so one file is read at a time. */
 bool settings_read(const char *path, struct arena *arena,
     struct settings *ret_settings, struct error *error);
 
-/* One row of the words' table, for the manual's check and `milterctl`. */
+struct settings_field;
+
+/* One row of the words' table, for the manual's check, `milterctl` and
+ * reload's report. */
 struct settings_word {
 	const char *name;
 	const char *type;
-	const char *initial;
+	const char *initial; /* as one would write it; "" for none */
 	const char *help;
+	bool is_fixed; /* takes effect only at the next start */
+	const struct settings_field *field;
 };
 /* NULL-named row at the end. */
 const struct settings_word *settings_words(void);
+/* What the word says in these settings, bare: no quotes, ", " between the
+ * items of a list. */
+slice settings_value(const struct settings *settings,
+    const struct settings_word *word, struct arena *arena);
 
 #endif

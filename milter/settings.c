@@ -1,0 +1,367 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * milterd.conf: the words' table, the file, and libConfuse.
+ *
+ * The library is given text that settings_scan.c has cleared of its traps, and
+ * every value passes as text through on_value(), while the library still knows
+ * its line, to be judged by the row of the table (settings_value.c).
+ *
+ * Mutable global: the reading under way, because the library hands no context
+ * to its callbacks. Guarded by `one_at_a_time`, as is the library's scanner.
+ */
+#include "milter/settings_private.h"
+
+#include <confuse.h>
+#include <errno.h>
+#include <pthread.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "maps/text.h"
+
+/* clang-format off */
+static const struct choice bools[] = {
+	{"no", 0}, {"yes", 1}, {"false", 0}, {"true", 1}, {"off", 0}, {"on", 1}, {NULL, 0},
+};
+static const struct choice delays[] = {
+	{"no", DELAY_NO}, {"yes", DELAY_YES}, {"friend", DELAY_FRIEND}, {"hater", DELAY_HATER},
+	{"false", DELAY_NO}, {"true", DELAY_YES}, {"off", DELAY_NO}, {"on", DELAY_YES}, {NULL, 0},
+};
+static const struct choice relay_froms[] = {
+	{"no", RELAY_FROM_NO}, {"address", RELAY_FROM_ADDRESS}, {"domain", RELAY_FROM_DOMAIN},
+	{"false", RELAY_FROM_NO}, {"off", RELAY_FROM_NO}, {NULL, 0},
+};
+static const struct choice sources[] = {
+	{"mta", CLIENT_FROM_MTA}, {"dns", CLIENT_FROM_DNS}, {NULL, 0},
+};
+
+#define FIELD(kind, place, ...) .field = &(const struct settings_field){ \
+	.type = (kind), .at = offsetof(struct settings, place), __VA_ARGS__}
+#define STRING(place, judged) .type = "string", \
+	FIELD(FIELD_STRING, place, .judge = settings_judge_##judged)
+#define LIST(place, judged) .type = "list", .initial = "", \
+	FIELD(FIELD_LIST, place, .judge = settings_judge_##judged)
+#define BOOL(place) .type = "bool", .initial = "no", FIELD(FIELD_BOOL, place, .choices = bools)
+#define CHOICE(place, from, texts) .type = (texts), FIELD(FIELD_CHOICE, place, .choices = (from))
+#define NUMBER(place, least, most) .type = "number", \
+	FIELD(FIELD_NUMBER, place, .min = (least), .max = (most))
+
+static const struct settings_word words[] = {
+	{.name = "socket", STRING(socket, socket), .initial = "", .is_fixed = true,
+	    .help = "Where the MTA's milter protocol is served: unix:/path or inet:port@host."},
+	{.name = "policy_socket", STRING(policy_socket, socket), .initial = "", .is_fixed = true,
+	    .help = "Where Postfix's policy delegation protocol is served; empty: nowhere."},
+	{.name = "socketmap_socket", STRING(socketmap_socket, socket), .initial = "", .is_fixed = true,
+	    .help = "Where the maps are served by the socketmap protocol; empty: nowhere."},
+	{.name = "control_socket", STRING(control_socket, socket), .initial = "", .is_fixed = true,
+	    .help = "Where milterctl finds the daemon; empty: nowhere."},
+	{.name = "user", STRING(user, account), .initial = "", .is_fixed = true,
+	    .help = "The user to become once the sockets are open; empty: whoever started it."},
+	{.name = "group", STRING(group, account), .initial = "", .is_fixed = true,
+	    .help = "The group to become, and the group of the sockets; empty: the user's own."},
+	{.name = "socket_mode", .type = "mode", .initial = "0660", .is_fixed = true,
+	    FIELD(FIELD_MODE, socket_mode, .min = 0, .max = 0777),
+	    .help = "The permissions of unix sockets, in octal."},
+	{.name = "pid_file", STRING(pid_file, path), .initial = "", .is_fixed = true,
+	    .help = "The file that holds the process id; empty: none."},
+	{.name = "log_facility", STRING(log_facility, facility), .initial = "mail", .is_fixed = true,
+	    .help = "The syslog facility of the maillog."},
+	{.name = "log_level", NUMBER(log_level, 0, 99), .initial = "9",
+	    .help = "How much is logged, as sendmail's LogLevel."},
+	{.name = "hostname", STRING(hostname, hostname), .initial = "",
+	    .help = "The name of this mail server, sendmail's $j; empty: the machine's own."},
+	{.name = "local_domain", LIST(local_domain, name),
+	    .help = "The domains that are ours (class w): names, and /files of names."},
+	{.name = "relay_domain", LIST(relay_domain, name),
+	    .help = "The hosts, domains and nets that may relay (class R): names, and /files of names."},
+	{.name = "access", LIST(access, map),
+	    .help = "The access map: a text file, or several, of which the first that has a key counts."},
+	{.name = "trust_auth_mech", LIST(trust_auth_mech, name),
+	    .help = "The SMTP AUTH mechanisms whose users may relay."},
+	{.name = "require_auth", BOOL(options.require_auth),
+	    .help = "Refuse mail from clients that have not authenticated."},
+	{.name = "delay_checks", CHOICE(options.delay_checks, delays, "no|yes|friend|hater"),
+	    .initial = "no",
+	    .help = "Judge client and sender at RCPT only; there friends are spared, or haters alone checked."},
+	{.name = "relay_mail_from", CHOICE(options.relay_mail_from, relay_froms, "no|address|domain"),
+	    .initial = "no",
+	    .help = "Relay for senders that the access map lists with RELAY, or for their domains. Forgeable."},
+	{.name = "blocklist_recipients", BOOL(options.blocklist_recipients),
+	    .help = "Refuse recipients that the access map refuses."},
+	{.name = "relay_hosts_only", BOOL(options.relay_hosts_only),
+	    .help = "Names in relay_domain and with RELAY mean that host alone, nothing below it."},
+	{.name = "relay_entire_domain", BOOL(options.relay_entire_domain),
+	    .help = "Relay for every host in the domain of this server."},
+	{.name = "relay_local_from", BOOL(options.relay_local_from),
+	    .help = "Relay where the sender claims to be of a local domain. Forgeable."},
+	{.name = "relay_based_on_MX", BOOL(options.relay_based_on_mx),
+	    .help = "Relay to domains that have this server as MX."},
+	{.name = "promiscuous_relay", BOOL(options.promiscuous_relay),
+	    .help = "Relay for everybody: an open relay, unless something else forbids it."},
+	{.name = "loose_relay_check", BOOL(options.loose_relay_check),
+	    .help = "Let user%other@host pass where host may relay, whatever other is."},
+	{.name = "accept_unresolvable_domains", BOOL(options.accept_unresolvable_domains),
+	    .help = "Accept senders whose domain the DNS does not know."},
+	{.name = "accept_unqualified_senders", BOOL(options.accept_unqualified_senders),
+	    .help = "Accept senders without a domain."},
+	{.name = "lookupdotdomain", BOOL(options.lookupdotdomain),
+	    .help = "Look up .domain keys in the access map too."},
+	{.name = "relaytofulladdress", BOOL(options.relaytofulladdress),
+	    .help = "Let To:user@domain RELAY grant relaying to that one address."},
+	{.name = "require_rdns", BOOL(options.require_rdns),
+	    .help = "Refuse clients whose reverse and forward DNS do not agree."},
+	{.name = "block_bad_helo", BOOL(options.block_bad_helo),
+	    .help = "Refuse clients that greet with a name that cannot be theirs."},
+	{.name = "use_client_ptr", BOOL(options.use_client_ptr),
+	    .help = "Look up the client's reverse name at connect even where it is not confirmed."},
+	{.name = "nocanonify", BOOL(options.nocanonify),
+	    .help = "Do not ask the DNS what the domains of addresses are really called."},
+	{.name = "dnsbl", LIST(dnsbl, dnsbl),
+	    .help = "DNS lists of clients to refuse: zone, or zone and the text of the refusal."},
+	{.name = "enhdnsbl", LIST(enhdnsbl, dnsbl),
+	    .help = "As dnsbl, but as sendmail's enhdnsbl treats them."},
+	{.name = "max_message_size", .type = "size", .initial = "0",
+	    FIELD(FIELD_SIZE, options.max_message_size, .min = 0),
+	    .help = "The largest message in bytes, k, M or G behind the number; 0: no limit."},
+	{.name = "max_hops", NUMBER(options.max_hops, 0, 100000), .initial = "25",
+	    .help = "How many Received: lines a message may have; 0: no limit."},
+	{.name = "client_resolve", CHOICE(client_resolve, sources, "mta|dns"), .initial = "mta",
+	    .help = "Who finds the client's name: the MTA where it tells, or milterd itself."},
+	{.name = "resolver", STRING(resolver, resolver), .initial = "", .is_fixed = true,
+	    .help = "The DNS server, address:port; empty: those of /etc/resolv.conf."},
+	{.name = "allow_unsafe_files", BOOL(allow_unsafe_files),
+	    .help = "Read files that others may write, or that lie in directories others may write."},
+	{.name = NULL},
+};
+/* clang-format on */
+
+#define WORD_COUNT (sizeof(words) / sizeof(words[0]) - 1)
+
+_Static_assert(WORD_COUNT <= SETTINGS_MAX_WORDS, "struct reading is too small");
+
+static pthread_mutex_t one_at_a_time = PTHREAD_MUTEX_INITIALIZER;
+static struct reading *under_way;
+
+const struct settings_word *
+settings_words(void)
+{
+	return words;
+}
+
+const struct settings_word *
+settings_find_word(slice name)
+{
+	for (size_t i = 0; i < WORD_COUNT; i++) {
+		if (slice_eq_nocase(name, slice_from_cstr(words[i].name)))
+			return &words[i];
+	}
+	return NULL;
+}
+
+bool
+settings_refuse(
+    struct reading *reading, unsigned line, const char *format, ...)
+{
+	va_list args;
+	slice text;
+
+	va_start(args, format);
+	text = arena_vprintf(reading->arena, format, args);
+	va_end(args);
+	reading->failed = true;
+	(void)error_at(reading->error, reading->path, line, "%s", text.ptr);
+	if (reading->error != NULL)
+		reading->error->exit_code = EX_CONFIG;
+	return false;
+}
+
+/*
+ * libConfuse.
+ */
+
+static int
+on_value(cfg_t *cfg, cfg_opt_t *option, const char *value, void *result)
+{
+	const struct settings_word *word =
+	    settings_find_word(slice_from_cstr(option->name));
+
+	if (!settings_set(under_way, word, slice_from_cstr(value),
+		(unsigned)cfg->line))
+		return -1;
+	*(const char **)result = value;
+	return 0;
+}
+
+static __attribute__((format(printf, 2, 0))) void
+on_error(cfg_t *cfg, const char *format, va_list args)
+{
+	slice text;
+
+	if (under_way->failed)
+		return;
+	text = arena_vprintf(under_way->arena, format, args);
+	(void)settings_refuse(under_way, (unsigned)cfg->line, "%s", text.ptr);
+}
+
+static void
+fill_options(cfg_opt_t *options)
+{
+	for (size_t i = 0; i < WORD_COUNT; i++) {
+		bool is_list = words[i].field->type == FIELD_LIST;
+
+		options[i] = (cfg_opt_t){
+		    .name = words[i].name,
+		    .type = CFGT_STR,
+		    .flags = CFGF_NODEFAULT | (is_list ? CFGF_LIST : 0),
+		    .parsecb = on_value,
+		};
+	}
+	options[WORD_COUNT] = (cfg_opt_t)CFG_END();
+}
+
+static bool
+parse(struct reading *reading, const char *text)
+{
+	cfg_opt_t options[WORD_COUNT + 1];
+	cfg_t *cfg;
+	bool parsed;
+
+	fill_options(options);
+	(void)pthread_mutex_lock(&one_at_a_time);
+	under_way = reading;
+	cfg = cfg_init(options, CFGF_NOCASE);
+	(void)cfg_set_error_function(cfg, on_error);
+	parsed = cfg_parse_buf(cfg, text) == CFG_SUCCESS;
+	(void)cfg_free(cfg);
+	under_way = NULL;
+	(void)pthread_mutex_unlock(&one_at_a_time);
+	if (!parsed && !reading->failed)
+		return settings_refuse(reading, 0, "cannot be understood");
+	return parsed;
+}
+
+/*
+ * The file.
+ */
+
+/* What went wrong with the file; the words were found already. */
+static bool
+name_exit_code(const char *path, struct error *error)
+{
+	if (error == NULL || error->exit_code != 0)
+		return false;
+	if (access(path, R_OK) != 0 && errno == EACCES)
+		error->exit_code = EX_NOPERM;
+	else
+		error->exit_code = EX_NOINPUT;
+	return false;
+}
+
+static bool
+refuse_mode(struct reading *reading, mode_t mode)
+{
+	(void)settings_refuse(reading, 0,
+	    "group or others may write this file (mode %04o)",
+	    (unsigned)mode & 07777);
+	if (reading->error != NULL)
+		reading->error->exit_code = EX_NOPERM;
+	return false;
+}
+
+static bool
+read_file(struct reading *reading, struct text_file *ret_file)
+{
+	if (!text_file_read(reading->path, true, reading->arena, ret_file,
+		reading->error))
+		return name_exit_code(reading->path, reading->error);
+	if ((ret_file->stat.st_mode & (S_IWGRP | S_IWOTH)) != 0)
+		return refuse_mode(reading, ret_file->stat.st_mode);
+	return true;
+}
+
+/* Known only when the file has been read: whether unsafe directories are
+ * excused. */
+static bool
+check_directories(struct reading *reading)
+{
+	struct arena *scratch;
+	struct text_file file;
+	bool safe;
+
+	if (reading->settings->allow_unsafe_files)
+		return true;
+	scratch = arena_new(0);
+	safe = text_file_read(
+	    reading->path, false, scratch, &file, reading->error);
+	arena_free(scratch);
+	if (!safe && reading->error != NULL)
+		reading->error->exit_code = EX_NOPERM;
+	return safe;
+}
+
+static slice
+socket_of(const struct settings *settings, const struct settings_word *word)
+{
+	if (word->field->judge != settings_judge_socket)
+		return SLICE("");
+	return *(const slice *)(const void *)((const char *)settings +
+	    word->field->at);
+}
+
+/* Two doors cannot share a socket. */
+static bool
+check_sockets(struct reading *reading)
+{
+	for (size_t i = 0; i < WORD_COUNT; i++) {
+		slice one = socket_of(reading->settings, &words[i]);
+
+		for (size_t j = 0; j < i && one.len > 0; j++) {
+			slice other = socket_of(reading->settings, &words[j]);
+
+			if (slice_eq(one, other))
+				return settings_refuse(reading,
+				    reading->set_at[i], "%s is the same as %s",
+				    words[i].name, words[j].name);
+		}
+	}
+	return true;
+}
+
+static void
+set_initial(struct reading *reading)
+{
+	for (size_t i = 0; i < WORD_COUNT; i++) {
+		slice value = slice_from_cstr(words[i].initial);
+
+		if (value.len > 0)
+			(void)settings_set(reading, &words[i], value, 0);
+	}
+}
+
+bool
+settings_read(const char *path, struct arena *arena,
+    struct settings *ret_settings, struct error *error)
+{
+	struct settings settings = {.path = path};
+	struct reading reading = {
+	    .path = path,
+	    .arena = arena,
+	    .settings = &settings,
+	    .error = error,
+	};
+	struct text_file file;
+	char *text;
+
+	if (!read_file(&reading, &file))
+		return false;
+	set_initial(&reading);
+	text = arena_cstr(arena, file.content);
+	if (!settings_scan(&reading, text, file.content.len) ||
+	    !parse(&reading, text) || !check_sockets(&reading) ||
+	    !check_directories(&reading))
+		return false;
+	settings.path = arena_cstr(arena, slice_from_cstr(path));
+	*ret_settings = settings;
+	return true;
+}

@@ -1,0 +1,429 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The values of milterd.conf: what each kind may be, from text into struct
+ * settings and back.
+ */
+#include "milter/settings_private.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/un.h>
+
+#include "base/strbuf.h"
+
+static void *
+field_of(struct settings *settings, const struct settings_word *word)
+{
+	return (char *)settings + word->field->at;
+}
+
+static const void *
+const_field_of(const struct settings *settings, const struct settings_word *word)
+{
+	return (const char *)settings + word->field->at;
+}
+
+static bool
+has_blank(slice s)
+{
+	for (size_t i = 0; i < s.len; i++) {
+		if (ascii_is_space(s.ptr[i]))
+			return true;
+	}
+	return false;
+}
+
+static bool
+has_control(slice s)
+{
+	for (size_t i = 0; i < s.len; i++) {
+		if ((unsigned char)s.ptr[i] < ' ' || s.ptr[i] == 0x7f)
+			return true;
+	}
+	return false;
+}
+
+const char *
+settings_judge_path(slice value)
+{
+	return value.ptr[0] == '/' ? NULL : "is not a path that begins with /";
+}
+
+static bool
+is_port(slice s)
+{
+	return slice_is_number(s) && s.len <= 5 && atoi(s.ptr) > 0 &&
+	    atoi(s.ptr) <= 65535;
+}
+
+const char *
+settings_judge_socket(slice value)
+{
+	static const char shape[] = "is neither unix:/path nor inet:port@host";
+	slice rest;
+	size_t at;
+
+	if (slice_has_prefix_nocase(value, SLICE("unix:/"))) {
+		rest = slice_from(value, strlen("unix:"));
+		return rest.len < sizeof(((struct sockaddr_un *)0)->sun_path)
+		    ? NULL
+		    : "is too long for a socket's path";
+	}
+	if (!slice_has_prefix_nocase(value, SLICE("inet:")))
+		return shape;
+	rest = slice_from(value, strlen("inet:"));
+	at = slice_index(rest, '@');
+	if (at + 1 >= rest.len || has_blank(rest))
+		return shape;
+	return is_port(slice_first(rest, at))
+	    ? NULL
+	    : "has no port between 1 and 65535 before its @";
+}
+
+const char *
+settings_judge_account(slice value)
+{
+	return has_blank(value) || slice_index(value, ':') < value.len
+	    ? "is not one name"
+	    : NULL;
+}
+
+static bool
+is_host_character(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+	    ascii_is_digit(c) || c == '-' || c == '_' || c == '.';
+}
+
+const char *
+settings_judge_hostname(slice value)
+{
+	for (size_t i = 0; i < value.len; i++) {
+		if (!is_host_character(value.ptr[i]))
+			return "is not a host name";
+		if (value.ptr[i] == '.' &&
+		    (i == 0 || value.ptr[i - 1] == '.'))
+			return "is not a host name";
+	}
+	return NULL;
+}
+
+const char *
+settings_judge_name(slice value)
+{
+	if (value.len == 0)
+		return "is empty";
+	if (value.ptr[0] != '/' && has_blank(value))
+		return "has a blank in it: one name is one item";
+	return NULL;
+}
+
+static slice
+without_map_type(slice value)
+{
+	slice text = SLICE("text:");
+
+	return slice_has_prefix_nocase(value, text)
+	    ? slice_from(value, text.len)
+	    : value;
+}
+
+const char *
+settings_judge_map(slice value)
+{
+	slice path = without_map_type(value);
+
+	return path.len > 0 && path.ptr[0] == '/'
+	    ? NULL
+	    : "is neither /path nor text:/path";
+}
+
+const char *
+settings_judge_dnsbl(slice value)
+{
+	slice zone = value;
+	size_t end = 0;
+
+	if (value.len > 0 && value.ptr[0] == '/')
+		return NULL;
+	while (end < value.len && !ascii_is_space(value.ptr[end]))
+		end++;
+	zone.len = end;
+	return zone.len == 0 || settings_judge_hostname(zone) != NULL
+	    ? "does not begin with a zone's name"
+	    : NULL;
+}
+
+static bool
+is_address(slice s, int family)
+{
+	char text[INET6_ADDRSTRLEN];
+	unsigned char address[sizeof(struct in6_addr)];
+
+	if (s.len == 0 || s.len >= sizeof(text))
+		return false;
+	memcpy(text, s.ptr, s.len);
+	text[s.len] = '\0';
+	return inet_pton(family, text, address) == 1;
+}
+
+/* 192.0.2.1, 192.0.2.1:53, 2001:db8::1, [2001:db8::1], [2001:db8::1]:53 */
+const char *
+settings_judge_resolver(slice value)
+{
+	static const char shape[] = "is not address:port";
+	size_t end;
+
+	if (is_address(value, AF_INET6))
+		return NULL;
+	if (value.ptr[0] == '[') {
+		end = slice_index(value, ']');
+		if (!is_address(slice_from(slice_first(value, end), 1),
+			AF_INET6))
+			return shape;
+		value = slice_from(value, end + 1);
+		end = 0;
+	} else {
+		end = slice_index(value, ':');
+		if (!is_address(slice_first(value, end), AF_INET))
+			return shape;
+	}
+	if (end == value.len)
+		return NULL;
+	return value.ptr[end] == ':' && is_port(slice_from(value, end + 1))
+	    ? NULL
+	    : shape;
+}
+
+const char *
+settings_judge_facility(slice value)
+{
+	static const slice facilities[] = {
+	    SLICE_INIT("mail"),
+	    SLICE_INIT("daemon"),
+	    SLICE_INIT("user"),
+	    SLICE_INIT("auth"),
+	    SLICE_INIT("authpriv"),
+	    SLICE_INIT("local0"),
+	    SLICE_INIT("local1"),
+	    SLICE_INIT("local2"),
+	    SLICE_INIT("local3"),
+	    SLICE_INIT("local4"),
+	    SLICE_INIT("local5"),
+	    SLICE_INIT("local6"),
+	    SLICE_INIT("local7"),
+	};
+
+	for (size_t i = 0; i < sizeof(facilities) / sizeof(facilities[0]); i++) {
+		if (slice_eq(value, facilities[i]))
+			return NULL;
+	}
+	return "is none of mail, daemon, user, auth, authpriv, local0 to local7";
+}
+
+static void
+list_add(struct arena *arena, struct string_list *list, slice item)
+{
+	/* Full whenever the count is a power of two. */
+	if ((list->count & (list->count - 1)) == 0) {
+		size_t room = list->count == 0 ? 1 : list->count * 2;
+		slice *items = ARENA_ARRAY(arena, slice, room);
+
+		if (list->count > 0)
+			memcpy(items, list->items,
+			    list->count * sizeof(*items));
+		list->items = items;
+	}
+	list->items[list->count++] = arena_copy(arena, item);
+}
+
+static bool
+set_choice(struct reading *reading, const struct settings_word *word, slice value,
+    unsigned line)
+{
+	bool is_bool = word->field->type == FIELD_BOOL;
+
+	for (const struct choice *c = word->field->choices; c->text != NULL; c++) {
+		if (!slice_eq_nocase(value, slice_from_cstr(c->text)))
+			continue;
+		if (is_bool)
+			*(bool *)field_of(reading->settings, word) = c->value;
+		else
+			memcpy(field_of(reading->settings, word), &c->value,
+			    sizeof(c->value));
+		return true;
+	}
+	return settings_refuse(reading, line, "%s: \"" SLICE_FMT "\" is not %s",
+	    word->name, SLICE_ARG(value),
+	    is_bool ? "yes or no" : word->type);
+}
+
+static bool
+set_number(struct reading *reading, const struct settings_word *word, slice value,
+    unsigned line)
+{
+	bool is_mode = word->field->type == FIELD_MODE;
+	char *end;
+	long number;
+
+	errno = 0;
+	number = strtol(value.ptr, &end, is_mode ? 8 : 10);
+	if (errno != 0 || *end != '\0' || !ascii_is_digit(value.ptr[0]))
+		return settings_refuse(reading, line,
+		    "%s: \"" SLICE_FMT "\" is not %s", word->name,
+		    SLICE_ARG(value), is_mode ? "an octal mode" : "a number");
+	if (number < word->field->min || number > word->field->max)
+		return settings_refuse(reading, line,
+		    is_mode ? "%s: " SLICE_FMT " is not between 0%lo and 0%lo"
+			    : "%s: " SLICE_FMT " is not between %ld and %ld",
+		    word->name, SLICE_ARG(value), word->field->min, word->field->max);
+	if (is_mode)
+		*(mode_t *)field_of(reading->settings, word) = (mode_t)number;
+	else
+		memcpy(field_of(reading->settings, word), &(int){(int)number},
+		    sizeof(int));
+	return true;
+}
+
+static unsigned long
+size_unit(const char *suffix)
+{
+	if (suffix[0] != '\0' && suffix[1] != '\0')
+		return 0;
+	switch (ascii_lower(suffix[0])) {
+	case '\0':
+		return 1;
+	case 'k':
+		return 1024UL;
+	case 'm':
+		return 1024UL * 1024;
+	case 'g':
+		return 1024UL * 1024 * 1024;
+	}
+	return 0;
+}
+
+static bool
+set_size(struct reading *reading, const struct settings_word *word, slice value,
+    unsigned line)
+{
+	unsigned long *field = field_of(reading->settings, word);
+	unsigned long number;
+	unsigned long unit;
+	char *end;
+
+	errno = 0;
+	number = strtoul(value.ptr, &end, 10);
+	unit = size_unit(end);
+	if (!ascii_is_digit(value.ptr[0]) || unit == 0)
+		return settings_refuse(reading, line,
+		    "%s: \"" SLICE_FMT "\" is not a size: a number, and k, M "
+		    "or G behind it",
+		    word->name, SLICE_ARG(value));
+	if (errno != 0 || number > LONG_MAX / unit)
+		return settings_refuse(reading, line, "%s: " SLICE_FMT " is too large",
+		    word->name, SLICE_ARG(value));
+	*field = number * unit;
+	return true;
+}
+
+static bool
+set_text(struct reading *reading, const struct settings_word *word, slice value,
+    unsigned line)
+{
+	void *field = field_of(reading->settings, word);
+	const char *problem = NULL;
+
+	if (value.len > 0 || word->field->type == FIELD_LIST)
+		problem = word->field->judge(value);
+	if (problem != NULL)
+		return settings_refuse(reading, line, "%s: \"" SLICE_FMT "\" %s",
+		    word->name, SLICE_ARG(value), problem);
+	if (word->field->judge == settings_judge_map)
+		value = without_map_type(value);
+	if (word->field->type == FIELD_LIST)
+		list_add(reading->arena, field, value);
+	else
+		*(slice *)field = arena_copy(reading->arena, value);
+	return true;
+}
+
+/* `value` is NUL-terminated behind its end. */
+bool
+settings_set(struct reading *reading, const struct settings_word *word, slice value,
+    unsigned line)
+{
+	if (has_control(value))
+		return settings_refuse(reading, line,
+		    "%s: control characters are not allowed in a value",
+		    word->name);
+	switch (word->field->type) {
+	case FIELD_STRING:
+	case FIELD_LIST:
+		return set_text(reading, word, value, line);
+	case FIELD_BOOL:
+	case FIELD_CHOICE:
+		return set_choice(reading, word, value, line);
+	case FIELD_NUMBER:
+	case FIELD_MODE:
+		return set_number(reading, word, value, line);
+	case FIELD_SIZE:
+		return set_size(reading, word, value, line);
+	}
+	return false;
+}
+
+static slice
+list_text(const struct string_list *list, struct arena *arena)
+{
+	struct strbuf text;
+
+	strbuf_init(&text, arena);
+	for (size_t i = 0; i < list->count; i++) {
+		if (i > 0)
+			strbuf_add(&text, SLICE(", "));
+		strbuf_add(&text, list->items[i]);
+	}
+	return strbuf_slice(&text);
+}
+
+static slice
+choice_text(const struct choice *choices, int value)
+{
+	while (choices->text != NULL && choices->value != value)
+		choices++;
+	return slice_from_cstr(choices->text);
+}
+
+slice
+settings_value(const struct settings *settings,
+    const struct settings_word *word, struct arena *arena)
+{
+	const void *field = const_field_of(settings, word);
+	int number;
+
+	switch (word->field->type) {
+	case FIELD_STRING:
+		return *(const slice *)field;
+	case FIELD_LIST:
+		return list_text(field, arena);
+	case FIELD_BOOL:
+		return choice_text(word->field->choices, *(const bool *)field);
+	case FIELD_CHOICE:
+		memcpy(&number, field, sizeof(number));
+		return choice_text(word->field->choices, number);
+	case FIELD_NUMBER:
+		memcpy(&number, field, sizeof(number));
+		return arena_printf(arena, "%d", number);
+	case FIELD_SIZE:
+		return arena_printf(
+		    arena, "%lu", *(const unsigned long *)field);
+	case FIELD_MODE:
+		return arena_printf(
+		    arena, "%04o", (unsigned)*(const mode_t *)field);
+	}
+	return SLICE("");
+}
