@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "milter/lookup.h"
+
+#include <sysexits.h>
+
+static bool
+unknown_name(const struct snapshot *snapshot, slice name, struct error *error)
+{
+	struct arena *arena = arena_new(0);
+	struct strbuf names;
+
+	strbuf_init(&names, arena);
+	for (const struct snapshot_part *part = snapshot_parts(snapshot);
+	     part != NULL; part = part->next)
+		strbuf_printf(&names, " " SLICE_FMT, SLICE_ARG(part->name));
+	(void)error_set(error,
+	    "no map or class '" SLICE_FMT "', there are:" SLICE_FMT,
+	    SLICE_ARG(name), SLICE_ARG(strbuf_slice(&names)));
+	error->exit_code = EX_USAGE;
+	arena_free(arena);
+	return false;
+}
+
+bool
+lookup_write(const struct snapshot *snapshot, slice name, slice key,
+    struct strbuf *out, struct error *error)
+{
+	const struct snapshot_part *part = snapshot_find_part(snapshot, name);
+	struct map_hit hit;
+
+	if (part == NULL)
+		return unknown_name(snapshot, name, error);
+	if (part->is_class) {
+		if (class_has(part->words, key))
+			strbuf_printf(out, SLICE_FMT "\n", SLICE_ARG(key));
+		return true;
+	}
+	switch (map_find(part->map, key, &hit)) {
+	case MAP_FOUND:
+		strbuf_printf(out, SLICE_FMT "\t%s:%u\n", SLICE_ARG(hit.value),
+		    hit.file, hit.line);
+		return true;
+	case MAP_MISSING:
+		return true;
+	case MAP_TEMPFAIL:
+		break;
+	}
+	(void)error_set(
+	    error, "map '" SLICE_FMT "' cannot answer now", SLICE_ARG(name));
+	error->exit_code = EX_TEMPFAIL;
+	return false;
+}

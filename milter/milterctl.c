@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * milterctl: asks the running daemon over its control socket, or a
+ * configuration that is not in force (--config FILE) in its own process.
+ *
+ * Exit status: 0 done, 1 a negative answer (reload refused, key not found),
+ * 3 milterd is not running, 64 bad usage or attributes, else sysexits(3).
+ */
+#include "milter/milterctl.h"
+
+#include "milter/control_client.h"
+#include "milter/load.h"
+#include "milter/lookup.h"
+#include "milter/settings.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+#include <sysexits.h>
+
+#ifndef PACKAGE_VERSION
+#define PACKAGE_VERSION "unknown"
+#endif
+#ifndef SYSCONFDIR
+#define SYSCONFDIR "/etc"
+#endif
+#define DEFAULT_CONFIG SYSCONFDIR "/mail/milterd.conf"
+
+static const char usage_text[] =
+    "usage: milterctl [-c FILE] [-s SOCKET] COMMAND\n"
+    "  reload                          read configuration and maps anew\n"
+    "  status [--json]                 what the daemon serves and has done\n"
+    "  lookup [--config FILE] MAP KEY  one lookup, with file and line\n"
+    "  explain [--config FILE] [--json] [--trace] [--ATTRIBUTE VALUE ...]\n"
+    "                                  the policy's answer to a session;\n"
+    "                                  without attributes: blocks of\n"
+    "                                  name=value lines on standard input\n";
+
+int
+milterctl_usage(const char *problem)
+{
+	if (problem != NULL)
+		(void)fprintf(stderr, "milterctl: %s\n", problem);
+	(void)fputs(usage_text, stderr);
+	return EX_USAGE;
+}
+
+int
+milterctl_fail(const struct error *error)
+{
+	char text[1024];
+
+	(void)fprintf(
+	    stderr, "milterctl: %s\n", error_format(error, text, sizeof(text)));
+	return error->exit_code == 0 ? EX_CONFIG : error->exit_code;
+}
+
+bool
+milterctl_print(slice text)
+{
+	return fwrite(text.ptr, 1, text.len, stdout) == text.len;
+}
+
+/* -s, or the control_socket of the daemon's configuration. */
+bool
+milterctl_find_socket(struct milterctl *ctl, struct error *error)
+{
+	struct settings settings;
+
+	if (ctl->socket.len > 0)
+		return true;
+	if (!settings_read(ctl->config, ctl->arena, &settings, error))
+		return false;
+	if (settings.control_socket.len == 0)
+		return error_at(
+		    error, ctl->config, 0, "control_socket is not set");
+	ctl->socket = settings.control_socket;
+	return true;
+}
+
+static int
+ask_and_print(struct milterctl *ctl, slice request, slice *ret_body)
+{
+	struct error error = {0};
+	bool is_good =
+	    milterctl_find_socket(ctl, &error) &&
+	    control_ask(ctl->socket, request, ctl->arena, ret_body, &error);
+
+	if (!is_good)
+		return milterctl_fail(&error);
+	return milterctl_print(*ret_body) ? EX_OK : EX_IOERR;
+}
+
+static int
+command_reload(struct milterctl *ctl, int argc, char **argv)
+{
+	slice body;
+
+	(void)argv;
+	if (argc != 1)
+		return milterctl_usage("reload takes no arguments");
+	return ask_and_print(ctl, SLICE("reload\n"), &body);
+}
+
+static int
+command_status(struct milterctl *ctl, int argc, char **argv)
+{
+	static const struct option options[] = {
+	    {"json", no_argument, NULL, 'j'},
+	    {NULL, 0, NULL, 0},
+	};
+	bool as_json = false;
+	slice body;
+	int c;
+
+	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		if (c != 'j')
+			return milterctl_usage(NULL);
+		as_json = true;
+	}
+	if (optind != argc)
+		return milterctl_usage("status takes no arguments");
+	return ask_and_print(ctl,
+	    as_json ? SLICE("status json\n") : SLICE("status text\n"), &body);
+}
+
+static int
+lookup_in_file(struct milterctl *ctl, const char *config, char **argv)
+{
+	struct error error = {0};
+	struct generation *generation = load_generation(config, 1, &error);
+	struct strbuf out;
+	bool is_good;
+
+	if (generation == NULL)
+		return milterctl_fail(&error);
+	strbuf_init(&out, ctl->arena);
+	is_good = lookup_write(generation->snapshot, slice_from_cstr(argv[0]),
+	    slice_from_cstr(argv[1]), &out, &error);
+	generation_release(generation);
+	if (!is_good)
+		return milterctl_fail(&error);
+	(void)milterctl_print(strbuf_slice(&out));
+	return out.len == 0 ? 1 : EX_OK;
+}
+
+static int
+lookup_in_daemon(struct milterctl *ctl, char **argv)
+{
+	slice body = SLICE("");
+	int status;
+
+	if (strpbrk(argv[0], " \n") != NULL || strchr(argv[1], '\n') != NULL)
+		return milterctl_usage("no such name or key can be");
+	status = ask_and_print(ctl,
+	    arena_printf(ctl->arena, "lookup %s %s\n", argv[0], argv[1]),
+	    &body);
+	return status == EX_OK && body.len == 0 ? 1 : status;
+}
+
+static int
+command_lookup(struct milterctl *ctl, int argc, char **argv)
+{
+	static const struct option options[] = {
+	    {"config", required_argument, NULL, 'C'},
+	    {NULL, 0, NULL, 0},
+	};
+	const char *config = NULL;
+	int c;
+
+	while ((c = getopt_long(argc, argv, "+", options, NULL)) != -1) {
+		if (c != 'C')
+			return milterctl_usage(NULL);
+		config = optarg;
+	}
+	if (argc - optind != 2)
+		return milterctl_usage("lookup takes a map and a key");
+	return config == NULL ? lookup_in_daemon(ctl, argv + optind)
+			      : lookup_in_file(ctl, config, argv + optind);
+}
+
+/* clang-format off */
+static const struct command {
+	const char *name;
+	int (*run)(struct milterctl *ctl, int argc, char **argv);
+} commands[] = {
+	{"reload", command_reload},
+	{"status", command_status},
+	{"lookup", command_lookup},
+	{"explain", milterctl_explain},
+};
+/* clang-format on */
+
+static int
+run_command(struct milterctl *ctl, int argc, char **argv)
+{
+	for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++) {
+		if (strcmp(argv[0], commands[i].name) == 0) {
+			optind = 0;
+			return commands[i].run(ctl, argc, argv);
+		}
+	}
+	return milterctl_usage("no such command");
+}
+
+int
+main(int argc, char **argv)
+{
+	struct milterctl ctl = {.config = DEFAULT_CONFIG};
+	int status;
+	int c;
+
+	while ((c = getopt(argc, argv, "+c:s:V")) != -1) {
+		switch (c) {
+		case 'c':
+			ctl.config = optarg;
+			break;
+		case 's':
+			ctl.socket = slice_from_cstr(optarg);
+			break;
+		case 'V':
+			(void)puts("milterctl " PACKAGE_VERSION);
+			return EX_OK;
+		default:
+			return milterctl_usage(NULL);
+		}
+	}
+	if (optind == argc)
+		return milterctl_usage("a command is missing");
+	ctl.arena = arena_new(0);
+	status = run_command(&ctl, argc - optind, argv + optind);
+	arena_free(ctl.arena);
+	if (fflush(stdout) != 0 && status == EX_OK)
+		status = EX_IOERR;
+	return status;
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What the two halves of milterctl share: milterctl.c has the short commands,
+ * milterctl_explain.c the long one.
+ */
+#ifndef MILTER_MILTERCTL_H
+#define MILTER_MILTERCTL_H
+
+#include "base/arena.h"
+#include "base/error.h"
+
+struct milterctl {
+	struct arena *arena; /* lives as long as the program */
+	const char *config;  /* -c: the daemon's configuration */
+	slice socket;	     /* -s: the daemon's control socket */
+};
+
+/* All return the exit status. */
+int milterctl_usage(const char *problem);
+int milterctl_fail(const struct error *error);
+int milterctl_explain(struct milterctl *ctl, int argc, char **argv);
+
+bool milterctl_print(slice text);
+bool milterctl_find_socket(struct milterctl *ctl, struct error *error);
+
+#endif
