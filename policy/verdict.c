@@ -20,7 +20,7 @@ verdict_word(enum verdict_kind kind)
 	case VERDICT_QUARANTINE:
 		return "quarantine";
 	}
-	assert(!"verdict kind");
+	assert(false);
 	return "defer";
 }
 

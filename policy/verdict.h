@@ -25,6 +25,7 @@ struct verdict {
 			      the text, else empty */
 	const char *rule;  /* "check_rcpt": whose decision this is */
 	bool relay;	   /* check_rcpt: relaying is granted (RELAY) */
+	bool denied_relay; /* the refusal is for want of relaying rights */
 	bool close;	   /* 421: the connection ends */
 };
 

@@ -1,0 +1,349 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "policy/access.h"
+
+#include "policy/token.h"
+
+#include <string.h>
+
+/* No name, address or mailbox is longer (RFC 5321, 4.5.3.1). Longer keys cannot
+ * stand in a map either and are never found. */
+#define KEY_MAX 1024
+
+static const slice tag_names[] = {
+	[ACCESS_CONNECT] = SLICE_INIT("Connect:"),
+	[ACCESS_FROM] = SLICE_INIT("From:"),
+	[ACCESS_TO] = SLICE_INIT("To:"),
+	[ACCESS_SPAM] = SLICE_INIT("Spam:"),
+};
+
+/* Keys are put together here: tag, then up to four parts. */
+struct key {
+	char bytes[KEY_MAX];
+	size_t len;
+	size_t tag_len;
+	bool too_long;
+};
+
+static void
+key_add(struct key *key, slice part)
+{
+	if (part.len > sizeof(key->bytes) - key->len) {
+		key->too_long = true;
+		return;
+	}
+	if (part.len > 0)
+		memcpy(key->bytes + key->len, part.ptr, part.len);
+	key->len += part.len;
+}
+
+static struct access_value
+found(const struct access_query *q, slice key, const struct map_hit *hit)
+{
+	trace_add(q->d->trace, "access " SLICE_FMT ": " SLICE_FMT " (%s:%u)",
+	    SLICE_ARG(key), SLICE_ARG(hit->value), hit->file, hit->line);
+	return access_parse(q->d->arena, hit->value);
+}
+
+static struct access_value
+look_up(const struct access_query *q, slice key)
+{
+	struct map_hit hit;
+
+	switch (map_find(q->d->policy->access, key, &hit)) {
+	case MAP_FOUND:
+		return found(q, key, &hit);
+	case MAP_MISSING:
+		trace_add(
+		    q->d->trace, "access " SLICE_FMT ": -", SLICE_ARG(key));
+		return (struct access_value){.kind = ACCESS_NONE};
+	case MAP_TEMPFAIL:
+		break;
+	}
+	trace_add(q->d->trace, "access " SLICE_FMT ": cannot answer now",
+	    SLICE_ARG(key));
+	return (struct access_value){.kind = ACCESS_TEMPFAIL};
+}
+
+static struct access_value
+find_parts(const struct access_query *q, slice a, slice b, slice c)
+{
+	struct access_value value = {.kind = ACCESS_NONE};
+	struct key key = {.tag_len = tag_names[q->tag].len};
+
+	if (q->d->policy->access == NULL)
+		return value;
+	key_add(&key, tag_names[q->tag]);
+	key_add(&key, a);
+	key_add(&key, b);
+	key_add(&key, c);
+	if (key.too_long)
+		return value;
+	value = look_up(q, (slice){key.bytes, key.len});
+	if (value.kind != ACCESS_NONE || q->tag_only)
+		return value;
+	return look_up(
+	    q, (slice){key.bytes + key.tag_len, key.len - key.tag_len});
+}
+
+struct access_value
+access_find_exact(const struct access_query *q, slice key)
+{
+	return find_parts(q, key, SLICE(""), SLICE(""));
+}
+
+/* The next wider key: a name without its first label. Empty at the end. */
+static slice
+parent_domain(slice name)
+{
+	size_t dot = slice_index(slice_from(name, 1), '.');
+
+	return slice_from(name, 1 + dot + 1);
+}
+
+static size_t
+last_separator(slice text)
+{
+	for (size_t i = text.len; i > 1; i--) {
+		if (text.ptr[i - 1] == '.' || text.ptr[i - 1] == ':')
+			return i - 1;
+	}
+	return 0;
+}
+
+/* "[1.2.3.4]" to "[1.2.3]", in `buffer`; empty at the end. */
+static slice
+parent_bracketed(struct arena *arena, slice name)
+{
+	slice inside = slice_first(slice_from(name, 1), name.len - 2);
+	size_t cut = last_separator(inside);
+
+	if (cut == 0)
+		return SLICE("");
+	return arena_printf(
+	    arena, "[" SLICE_FMT "]", SLICE_ARG(slice_first(inside, cut)));
+}
+
+static struct access_value
+find_dotted(const struct access_query *q, slice name)
+{
+	slice rest = parent_domain(name);
+
+	if (!q->d->policy->lookupdotdomain || rest.len == 0)
+		return (struct access_value){.kind = ACCESS_NONE};
+	return find_parts(q, SLICE("."), rest, SLICE(""));
+}
+
+struct access_value
+access_find_domain(const struct access_query *q, slice name)
+{
+	struct access_value value = {.kind = ACCESS_NONE};
+
+	while (name.len > 0 && value.kind == ACCESS_NONE) {
+		value = access_find_exact(q, name);
+		if (value.kind == ACCESS_NONE)
+			value = find_dotted(q, name);
+		name = name.ptr[0] == '[' && name.ptr[name.len - 1] == ']'
+		    ? parent_bracketed(q->d->arena, name)
+		    : parent_domain(name);
+	}
+	if (value.kind == ACCESS_SKIP)
+		value.kind = ACCESS_NONE;
+	return value;
+}
+
+struct access_value
+access_find_address(const struct access_query *q, slice address)
+{
+	struct access_value value = {.kind = ACCESS_NONE};
+
+	while (address.len > 0 && value.kind == ACCESS_NONE) {
+		value = access_find_exact(q, address);
+		address = slice_first(address, last_separator(address));
+	}
+	if (value.kind == ACCESS_SKIP)
+		value.kind = ACCESS_NONE;
+	return value;
+}
+
+struct access_value
+access_find_full(const struct access_query *q, slice local, slice host)
+{
+	struct access_value value;
+	size_t plus = 1 + slice_index(slice_from(local, 1), '+');
+	slice base = slice_first(local, plus);
+
+	value = find_parts(q, local, SLICE("@"), host);
+	if (value.kind != ACCESS_NONE || plus >= local.len)
+		return value;
+	value = find_parts(q, base, SLICE("+*@"), host);
+	if (value.kind != ACCESS_NONE)
+		return value;
+	return find_parts(q, base, SLICE("@"), host);
+}
+
+struct access_value
+access_find_user(const struct access_query *q, slice local)
+{
+	return access_find_full(q, local, SLICE(""));
+}
+
+/* Values. */
+
+static bool
+parse_keyword(slice word, enum access_kind *ret_kind)
+{
+	static const struct {
+		slice word;
+		enum access_kind kind;
+	} keywords[] = {
+		{SLICE_INIT("OK"), ACCESS_OK},
+		{SLICE_INIT("RELAY"), ACCESS_RELAY},
+		{SLICE_INIT("REJECT"), ACCESS_REJECT},
+		{SLICE_INIT("DISCARD"), ACCESS_DISCARD},
+		{SLICE_INIT("SKIP"), ACCESS_SKIP},
+		{SLICE_INIT("FRIEND"), ACCESS_FRIEND},
+		{SLICE_INIT("HATER"), ACCESS_HATER},
+	};
+
+	for (size_t i = 0; i < sizeof(keywords) / sizeof(*keywords); i++) {
+		if (slice_eq_nocase(word, keywords[i].word)) {
+			*ret_kind = keywords[i].kind;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* "a.b.c:" and something behind it. */
+static bool
+has_status(struct tokens t)
+{
+	return t.count > 6 && token_is(t, 1, '.') && token_is(t, 3, '.') &&
+	    token_is(t, 5, ':') && !token_is_operator(t.list[0]) &&
+	    !token_is_operator(t.list[2]) && !token_is_operator(t.list[4]);
+}
+
+struct access_value
+access_parse(struct arena *arena, slice text)
+{
+	struct tokens t = tokens_from(arena, text, NULL);
+	struct access_value value = {.kind = ACCESS_TEXT};
+	bool has_argument = t.count > 2 && token_is(t, 1, ':');
+
+	if (t.count == 1 && parse_keyword(t.list[0], &value.kind)) {
+		value.text = t.list[0];
+		return value;
+	}
+	if (has_argument && token_is_word(t, 0, SLICE("QUARANTINE"))) {
+		value.kind = ACCESS_QUARANTINE;
+		t = tokens_part(t, 2, t.count);
+	} else if (has_argument && token_is_word(t, 0, SLICE("ERROR"))) {
+		t = tokens_part(t, 2, t.count);
+		if (has_status(t)) {
+			value.status = tokens_join(arena, tokens_part(t, 0, 5));
+			t = tokens_part(t, 6, t.count);
+		}
+	}
+	value.text = tokens_join_text(arena, t);
+	return value;
+}
+
+/* The length of an enhanced status code (RFC 3463) at the start, or 0. */
+static size_t
+status_length(slice text)
+{
+	size_t at = 1;
+
+	if (text.len < 5 || strchr("245", text.ptr[0]) == NULL ||
+	    text.ptr[0] == '\0')
+		return 0;
+	for (unsigned part = 0; part < 2; part++) {
+		size_t digits = 0;
+
+		if (at >= text.len || text.ptr[at++] != '.')
+			return 0;
+		while (at < text.len && ascii_is_digit(text.ptr[at])) {
+			at++;
+			digits++;
+		}
+		if (digits == 0 || digits > 3)
+			return 0;
+	}
+	return at;
+}
+
+static bool
+has_reply_code(slice text)
+{
+	return text.len >= 4 && (text.ptr[0] == '4' || text.ptr[0] == '5') &&
+	    ascii_is_digit(text.ptr[1]) && ascii_is_digit(text.ptr[2]) &&
+	    text.ptr[3] == ' ';
+}
+
+struct verdict
+access_refusal(
+    const struct decision *d, slice status, slice text, const char *rule)
+{
+	struct verdict v = {.kind = VERDICT_REJECT, .rule = rule, .code = 553,
+	    .enhanced = SLICE("5.3.0"), .text = text};
+	size_t len;
+
+	if (!has_reply_code(text))
+		return v;
+	v.code = (text.ptr[0] - '0') * 100 + (text.ptr[1] - '0') * 10 +
+	    (text.ptr[2] - '0');
+	v.kind = v.code < 500 ? VERDICT_DEFER : VERDICT_REJECT;
+	v.close = v.code == 421;
+	v.text = slice_from(text, 4);
+	len = status_length(v.text);
+	if (len > 0 && len + 1 < v.text.len && v.text.ptr[len] == ' ') {
+		v.enhanced = slice_first(v.text, len);
+		v.text = slice_from(v.text, len + 1);
+	} else if (status.len > 0 && status_length(status) == status.len) {
+		v.enhanced = status;
+	} else {
+		v.enhanced = arena_printf(d->arena, "%c.0.0", text.ptr[0]);
+	}
+	return v;
+}
+
+struct verdict
+access_tempfail(const char *rule)
+{
+	return (struct verdict){
+	    .kind = VERDICT_DEFER,
+	    .rule = rule,
+	    .code = 451,
+	    .enhanced = SLICE("4.3.0"),
+	    .text = SLICE("Temporary system failure. Please try again later."),
+	};
+}
+
+struct verdict
+access_verdict(const struct decision *d, const struct access_value *value,
+    const char *rule, const char *reject_status, const char *reject_text)
+{
+	switch (value->kind) {
+	case ACCESS_NONE:
+	case ACCESS_OK:
+	case ACCESS_RELAY:
+		return (struct verdict){.rule = rule};
+	case ACCESS_REJECT:
+		return access_refusal(d, slice_from_cstr(reject_status),
+		    slice_from_cstr(reject_text), rule);
+	case ACCESS_DISCARD:
+		return (struct verdict){
+		    .kind = VERDICT_DISCARD, .rule = rule};
+	case ACCESS_QUARANTINE:
+		return (struct verdict){.kind = VERDICT_QUARANTINE,
+		    .rule = rule, .text = value->text};
+	case ACCESS_SKIP:
+	case ACCESS_FRIEND:
+	case ACCESS_HATER:
+	case ACCESS_TEXT:
+		return access_refusal(d, value->status, value->text, rule);
+	case ACCESS_TEMPFAIL:
+		break;
+	}
+	return access_tempfail(rule);
+}
