@@ -8,7 +8,15 @@
 
 #include "base/arena.h"
 
+#include <stdint.h>
+
 struct class;
+
+struct class_word {
+	slice word;	  /* folded */
+	const char *file; /* where it stands; NULL: in the configuration */
+	unsigned line;
+};
 
 struct class *class_new(slice name);
 void class_free(struct class *set);
@@ -16,12 +24,18 @@ void class_free(struct class *set);
  * snapshot is published. `file` (may be NULL) must outlive the class. */
 void class_add(
     struct class *set, slice word, const char *file, unsigned line);
+/* Keeps the number of words, the memory they take and the sum of their
+ * table_entry_digest() in these places, now and after each class_add(). */
+void class_keep_totals(
+    struct class *set, size_t *count, size_t *bytes, uint64_t *digest);
 
 slice class_name(const struct class *set);
+/* A NULL class is empty, here and below. */
 size_t class_count(const struct class *set);
-/* A NULL class is empty. */
 bool class_has(const struct class *set, slice word);
-/* Calls `each` for every word. */
+/* NULL when it is not a member. */
+const struct class_word *class_find(const struct class *set, slice word);
+/* Calls `each` for every word, in no order, until it says false. */
 void class_walk(const struct class *set,
     bool (*each)(void *context, slice word), void *context);
 

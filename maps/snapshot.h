@@ -35,11 +35,15 @@ struct snapshot_source {
 };
 
 /* Loads a map from the files in order into one exact-match table; a key in
- * an earlier file or line wins. The map belongs to the snapshot. */
+ * an earlier file or line wins. A path is a file name, or "text:" and a file
+ * name. The map belongs to the snapshot. At most 20 warnings are given per
+ * file, and then their number. NULL on failure: the snapshot is then good for
+ * nothing but its release. */
 const struct map *snapshot_add_map(struct snapshot *snapshot, slice name,
     const slice *paths, size_t path_count, const struct snapshot_source *source,
     struct error *error);
-/* Items that begin with '/' are files of words, the others are words. */
+/* Items that begin with '/' are files of words, the others are words. More
+ * words may be added until the snapshot is published. */
 struct class *snapshot_add_class(struct snapshot *snapshot, slice name,
     const slice *items, size_t item_count, const struct snapshot_source *source,
     struct error *error);
@@ -77,7 +81,8 @@ struct snapshot_diff {
 	size_t changed; /* same key, other value */
 };
 
-/* Either may be NULL (the map is new, or gone). */
+/* Either may be NULL (the map is new, or gone). A map and a class of one name
+ * have nothing in common. */
 struct snapshot_diff snapshot_part_diff(
     const struct snapshot_part *before, const struct snapshot_part *after);
 

@@ -1,0 +1,475 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "maps/snapshot.h"
+
+#include "base/strbuf.h"
+#include "maps/map_private.h"
+#include "maps/text.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+
+#define WARNINGS_PER_FILE 20
+#define SHOWN_KEY 80
+
+/* A part together with what must be freed with it. */
+struct owned {
+	struct snapshot_part part;
+	struct table *table;
+	struct class *words;
+	struct owned *next;
+};
+
+struct snapshot {
+	atomic_size_t count;
+	struct arena *arena;
+	struct owned *first;
+	struct owned *last;
+};
+
+/* How many warnings a file has caused. */
+struct told {
+	const char *path;
+	size_t count;
+	struct told *next;
+};
+
+/* One map or class being loaded. */
+struct loading {
+	struct snapshot *snapshot;
+	const struct snapshot_source *source;
+	struct error *error;
+	struct owned *owned;
+	struct snapshot_file *last_file;
+	struct arena *scratch;
+	struct told *told;
+};
+
+struct snapshot *
+snapshot_new(void)
+{
+	struct snapshot *snapshot = xmalloc(sizeof(*snapshot));
+
+	atomic_init(&snapshot->count, 1);
+	snapshot->arena = arena_new(0);
+	snapshot->first = snapshot->last = NULL;
+	return snapshot;
+}
+
+struct snapshot *
+snapshot_acquire(struct snapshot *snapshot)
+{
+	(void)atomic_fetch_add_explicit(
+	    &snapshot->count, 1, memory_order_relaxed);
+	return snapshot;
+}
+
+void
+snapshot_release(struct snapshot *snapshot)
+{
+	if (snapshot == NULL || atomic_fetch_sub_explicit(&snapshot->count, 1,
+				    memory_order_acq_rel) > 1)
+		return;
+	for (struct owned *at = snapshot->first; at != NULL; at = at->next) {
+		table_free(at->table);
+		class_free(at->words);
+	}
+	arena_free(snapshot->arena);
+	free(snapshot);
+}
+
+struct arena *
+snapshot_arena(struct snapshot *snapshot)
+{
+	return snapshot->arena;
+}
+
+const struct snapshot_part *
+snapshot_parts(const struct snapshot *snapshot)
+{
+	return snapshot->first == NULL ? NULL : &snapshot->first->part;
+}
+
+const struct snapshot_part *
+snapshot_find_part(const struct snapshot *snapshot, slice name)
+{
+	const struct snapshot_part *part = snapshot_parts(snapshot);
+
+	while (part != NULL && !slice_eq(part->name, name))
+		part = part->next;
+	return part;
+}
+
+static void
+add_part(struct snapshot *snapshot, struct owned *owned)
+{
+	if (snapshot->last == NULL) {
+		snapshot->first = owned;
+	} else {
+		snapshot->last->next = owned;
+		snapshot->last->part.next = &owned->part;
+	}
+	snapshot->last = owned;
+}
+
+static struct owned *
+new_part(struct snapshot *snapshot, slice name)
+{
+	struct owned *owned = ARENA_NEW(snapshot->arena, struct owned);
+
+	owned->part.name = arena_copy(snapshot->arena, name);
+	return owned;
+}
+
+/* Copies what outlives the loading. Returns the path. */
+static const char *
+add_file(struct loading *loading, const struct text_file *text)
+{
+	struct arena *arena = loading->snapshot->arena;
+	struct snapshot_file *file = ARENA_NEW(arena, struct snapshot_file);
+
+	file->path = arena_cstr(arena, slice_from_cstr(text->path));
+	file->modified = text->stat.st_mtim;
+	file->size = text->stat.st_size;
+	if (loading->last_file == NULL)
+		loading->owned->part.files = file;
+	else
+		loading->last_file->next = file;
+	loading->last_file = file;
+	return file->path;
+}
+
+static struct told *
+told_of(struct loading *loading, const char *path)
+{
+	struct told *told = loading->told;
+
+	while (told != NULL && strcmp(told->path, path) != 0)
+		told = told->next;
+	if (told == NULL) {
+		told = ARENA_NEW(loading->scratch, struct told);
+		told->path =
+		    arena_cstr(loading->scratch, slice_from_cstr(path));
+		told->next = loading->told;
+		loading->told = told;
+	}
+	return told;
+}
+
+/* False when the file has had its share. */
+static bool
+may_warn(struct loading *loading, const char *path)
+{
+	return loading->source->warn != NULL &&
+	       told_of(loading, path)->count++ < WARNINGS_PER_FILE;
+}
+
+static void
+warn_line(struct loading *loading, const char *path, unsigned line,
+    const char *problem)
+{
+	slice text;
+
+	if (!may_warn(loading, path))
+		return;
+	text = arena_printf(loading->scratch, "%s:%u: %s", path, line, problem);
+	loading->source->warn(loading->source->context, text.ptr);
+}
+
+static void
+warn_duplicate(void *context, const struct table_duplicate *duplicate)
+{
+	struct loading *loading = context;
+	bool same_file = strcmp(duplicate->file, duplicate->first_file) == 0;
+	slice text;
+
+	if (!may_warn(loading, duplicate->file))
+		return;
+	text = arena_printf(loading->scratch,
+	    "%s:%u: duplicate key \"" SLICE_FMT "\", %s%s%u counts",
+	    duplicate->file, duplicate->line,
+	    SLICE_ARG(slice_first(duplicate->key, SHOWN_KEY)),
+	    same_file ? "line " : duplicate->first_file, same_file ? "" : ":",
+	    duplicate->first_line);
+	loading->source->warn(loading->source->context, text.ptr);
+}
+
+static void
+warn_of_more(struct loading *loading)
+{
+	for (struct told *at = loading->told; at != NULL; at = at->next) {
+		slice text;
+
+		if (at->count <= WARNINGS_PER_FILE)
+			continue;
+		text = arena_printf(loading->scratch, "%s: and %zu more",
+		    at->path, at->count - WARNINGS_PER_FILE);
+		loading->source->warn(loading->source->context, text.ptr);
+	}
+}
+
+static bool
+refuse_line(
+    struct loading *loading, const char *path, const struct text_reader *reader)
+{
+	(void)error_at(
+	    loading->error, path, reader->line, "%s", reader->problem);
+	if (loading->error != NULL)
+		loading->error->exit_code = EX_DATAERR;
+	return false;
+}
+
+static bool
+read_map(struct loading *loading, const struct text_file *file,
+    struct table_builder *builder)
+{
+	unsigned index = table_builder_add_file(builder, file->path);
+	struct text_reader reader;
+	struct text_entry entry;
+
+	text_reader_init(&reader, file->content);
+	for (;;) {
+		switch (text_reader_next(&reader, &entry)) {
+		case TEXT_ENTRY:
+			if (!table_builder_add(builder, entry.key, entry.value,
+				index, entry.line, loading->error))
+				return false;
+			break;
+		case TEXT_WARNING:
+			warn_line(
+			    loading, file->path, reader.line, reader.problem);
+			break;
+		case TEXT_BAD:
+			return refuse_line(loading, file->path, &reader);
+		case TEXT_END:
+			return true;
+		}
+	}
+}
+
+static bool
+read_class(struct loading *loading, const struct text_file *file,
+    const char *path, struct class *words)
+{
+	struct text_reader reader;
+	struct text_entry entry;
+
+	text_reader_init(&reader, file->content);
+	for (;;) {
+		enum text_next next = text_reader_next_word(&reader, &entry);
+
+		if (next == TEXT_END)
+			return true;
+		if (next == TEXT_BAD)
+			return refuse_line(loading, path, &reader);
+		if (reader.problem != NULL)
+			warn_line(loading, path, reader.line, reader.problem);
+		if (next == TEXT_ENTRY)
+			class_add(words, entry.key, path, entry.line);
+	}
+}
+
+/* "text:/etc/mail/access" is the long form of "/etc/mail/access". */
+static bool
+take_type(slice *path, struct error *error)
+{
+	size_t colon = slice_index(*path, ':');
+
+	if (slice_has_prefix_nocase(*path, SLICE("text:")))
+		*path = slice_from(*path, colon + 1);
+	else if (colon < slice_index(*path, '/'))
+		return error_set(error,
+		    "unknown map type in \"" SLICE_FMT
+		    "\": only text: is known",
+		    SLICE_ARG(*path));
+	if (path->len == 0)
+		return error_set(error, "map without a file name");
+	return true;
+}
+
+static bool
+load_map_file(
+    struct loading *loading, slice path, struct table_builder *builder)
+{
+	struct arena *content;
+	struct text_file file;
+	bool done;
+
+	if (!take_type(&path, loading->error))
+		return false;
+	content = arena_new(0);
+	done = text_file_read(arena_cstr(content, path),
+	    loading->source->allow_unsafe_files, content, &file,
+	    loading->error);
+	if (done) {
+		(void)add_file(loading, &file);
+		done = read_map(loading, &file, builder);
+	}
+	arena_free(content);
+	return done;
+}
+
+static bool
+load_class_item(struct loading *loading, slice item, struct class *words)
+{
+	struct arena *content;
+	struct text_file file;
+	bool done;
+
+	if (item.len == 0 || item.ptr[0] != '/') {
+		if (item.len > 0)
+			class_add(words, item, NULL, 0);
+		return true;
+	}
+	content = arena_new(0);
+	done = text_file_read(arena_cstr(content, item),
+	    loading->source->allow_unsafe_files, content, &file,
+	    loading->error);
+	if (done)
+		done =
+		    read_class(loading, &file, add_file(loading, &file), words);
+	arena_free(content);
+	return done;
+}
+
+static struct table *
+load_table(struct loading *loading, const slice *paths, size_t path_count)
+{
+	struct table_builder *builder = table_builder_new(loading->error);
+
+	if (builder == NULL)
+		return NULL;
+	for (size_t i = 0; i < path_count; i++) {
+		if (!load_map_file(loading, paths[i], builder)) {
+			table_builder_free(builder);
+			return NULL;
+		}
+	}
+	return table_finish(builder, warn_duplicate, loading, loading->error);
+}
+
+static struct loading
+begin(struct snapshot *snapshot, slice name,
+    const struct snapshot_source *source, struct error *error)
+{
+	return (struct loading){.snapshot = snapshot,
+	    .source = source,
+	    .error = error,
+	    .owned = new_part(snapshot, name),
+	    .scratch = arena_new(0)};
+}
+
+static void
+end(struct loading *loading)
+{
+	warn_of_more(loading);
+	arena_free(loading->scratch);
+}
+
+const struct map *
+snapshot_add_map(struct snapshot *snapshot, slice name, const slice *paths,
+    size_t path_count, const struct snapshot_source *source,
+    struct error *error)
+{
+	struct loading loading = begin(snapshot, name, source, error);
+	struct snapshot_part *part = &loading.owned->part;
+	struct table *table = load_table(&loading, paths, path_count);
+	struct map *map = NULL;
+
+	if (table != NULL) {
+		map = ARENA_NEW(snapshot->arena, struct map);
+		*map = (struct map){.name = part->name, .table = table};
+		part->entries = table_count(table);
+		part->bytes = table_bytes(table);
+		part->digest = table_digest(table);
+		part->map = map;
+		loading.owned->table = table;
+		add_part(snapshot, loading.owned);
+	}
+	end(&loading);
+	return map;
+}
+
+struct class *
+snapshot_add_class(struct snapshot *snapshot, slice name, const slice *items,
+    size_t item_count, const struct snapshot_source *source,
+    struct error *error)
+{
+	struct loading loading = begin(snapshot, name, source, error);
+	struct snapshot_part *part = &loading.owned->part;
+	struct class *words = class_new(name);
+	bool done = true;
+
+	for (size_t i = 0; done && i < item_count; i++)
+		done = load_class_item(&loading, items[i], words);
+	end(&loading);
+	if (!done) {
+		class_free(words);
+		return NULL;
+	}
+	part->is_class = true;
+	part->words = words;
+	class_keep_totals(words, &part->entries, &part->bytes, &part->digest);
+	loading.owned->words = words;
+	add_part(snapshot, loading.owned);
+	return words;
+}
+
+/* The comparison of an older part's members with a newer part. */
+struct comparison {
+	const struct snapshot_part *after;
+	struct snapshot_diff diff;
+};
+
+static bool
+compare_entry(void *context, slice key, const struct map_hit *hit)
+{
+	struct comparison *comparison = context;
+	struct map_hit now;
+
+	if (table_find(comparison->after->map->table, key, &now) != MAP_FOUND)
+		comparison->diff.removed++;
+	else if (!slice_eq(hit->value, now.value))
+		comparison->diff.changed++;
+	return true;
+}
+
+static bool
+compare_word(void *context, slice word)
+{
+	struct comparison *comparison = context;
+
+	if (!class_has(comparison->after->words, word))
+		comparison->diff.removed++;
+	return true;
+}
+
+static size_t
+members_of(const struct snapshot_part *part)
+{
+	if (part == NULL)
+		return 0;
+	return part->is_class ? class_count(part->words)
+			      : table_count(part->map->table);
+}
+
+struct snapshot_diff
+snapshot_part_diff(
+    const struct snapshot_part *before, const struct snapshot_part *after)
+{
+	struct comparison comparison = {.after = after};
+	struct snapshot_diff *diff = &comparison.diff;
+
+	diff->before = members_of(before);
+	diff->after = members_of(after);
+	if (before == NULL || after == NULL ||
+	    before->is_class != after->is_class)
+		diff->removed = diff->before;
+	else if (before->is_class)
+		class_walk(before->words, compare_word, &comparison);
+	else if (before->digest != after->digest)
+		table_walk(before->map->table, compare_entry, &comparison);
+	diff->added = diff->after - (diff->before - diff->removed);
+	return *diff;
+}
