@@ -27,25 +27,31 @@ decide_connect(const struct decision *d)
 	return check_relay(d).verdict;
 }
 
-static bool
-is_null_path(slice argument)
-{
-	return slice_eq(argument, SLICE("<>"));
-}
-
-/* Is it an address at all? Asked before the rulesets, delayed or not. */
-static bool
-has_fault(const struct decision *d, slice argument, const char *rule,
-    struct verdict *ret_verdict)
+/* Under delay_checks a sender is only asked whether it is an address. */
+static struct verdict
+check_sender_syntax(const struct decision *d, slice sender, const char *rule)
 {
 	struct address_fault fault;
 	struct address address;
 
-	if (is_null_path(argument) ||
-	    address_parse_text(d, argument, &address, &fault))
-		return false;
-	*ret_verdict = fault_verdict(&fault, rule);
-	return true;
+	if (slice_eq(sender, SLICE("<>")) ||
+	    address_parse_text(d, sender, &address, &fault))
+		return (struct verdict){.rule = rule};
+	return fault_verdict(&fault, rule);
+}
+
+static struct verdict
+check_sender(const struct decision *d, slice sender)
+{
+	struct verdict verdict;
+
+	if (is_delayed(d)) {
+		verdict = check_sender_syntax(d, sender, "check_mail");
+	} else {
+		verdict = check_mail(d, sender).verdict;
+		verdict.rule = "check_mail";
+	}
+	return about(verdict, sender);
 }
 
 static struct verdict
@@ -72,7 +78,7 @@ struct verdict
 decide_mail(const struct decision *d)
 {
 	static const char rule[] = "check_mail";
-	struct verdict verdict = {.rule = rule};
+	struct verdict verdict;
 
 	if (d->policy->require_auth && d->session->auth_type.len == 0)
 		return (struct verdict){
@@ -82,11 +88,9 @@ decide_mail(const struct decision *d)
 		    .text = SLICE("Authentication required"),
 		    .rule = rule,
 		};
-	if (!has_fault(d, d->session->sender, rule, &verdict) &&
-	    !is_delayed(d))
-		verdict = check_mail(d, d->session->sender).verdict;
+	verdict = check_sender(d, d->session->sender);
 	if (verdict_is_refusal(&verdict))
-		return about(verdict, d->session->sender);
+		return verdict;
 	if (exceeds_size(d, d->session->size))
 		return too_large(d,
 		    "Message size exceeds fixed maximum message size", rule);
@@ -151,8 +155,8 @@ delayed_checks(const struct decision *d, struct verdict so_far)
 	return verdict_is_refusal(&helo) ? helo : so_far;
 }
 
-static struct verdict
-check_recipient(const struct decision *d, slice recipient)
+struct verdict
+decide_recipient(const struct decision *d, slice recipient)
 {
 	struct outcome outcome = check_rcpt(d, recipient);
 	struct verdict verdict = outcome.verdict;
@@ -161,16 +165,6 @@ check_recipient(const struct decision *d, slice recipient)
 		verdict = delayed_checks(d, verdict);
 	verdict.rule = "check_rcpt";
 	return about(verdict, recipient);
-}
-
-struct verdict
-decide_recipient(const struct decision *d, slice recipient)
-{
-	struct verdict verdict;
-
-	if (has_fault(d, recipient, "check_rcpt", &verdict))
-		return about(verdict, recipient);
-	return check_recipient(d, recipient);
 }
 
 struct verdict
@@ -195,16 +189,11 @@ decide_message(const struct decision *d, unsigned long size, unsigned hops)
 struct verdict
 decide_ruleset(const struct decision *d, enum ruleset ruleset, slice argument)
 {
-	struct verdict verdict = {.rule = "check_mail"};
-
 	switch (ruleset) {
 	case RULESET_CHECK_RELAY:
 		return decide_connect(d);
 	case RULESET_CHECK_MAIL:
-		if (!has_fault(d, argument, "check_mail", &verdict) &&
-		    !is_delayed(d))
-			verdict = check_mail(d, argument).verdict;
-		return about(verdict, argument);
+		return check_sender(d, argument);
 	case RULESET_CHECK_RCPT:
 		break;
 	}

@@ -25,9 +25,11 @@ struct name_list {
 
 struct ports {
 	void *context;
-	/* Does the name exist as a host or mail domain (A, AAAA or MX record,
-	 * a null MX too, or /etc/hosts), and what is it really called (CNAMEs
-	 * followed)? sendmail's map "host". */
+	/* Does the name exist as a host or mail domain, and what is it really
+	 * called (CNAMEs followed)? It exists when it stands in /etc/hosts or
+	 * has an A, AAAA or MX record; a null MX (RFC 7505) counts for
+	 * nothing. An address in brackets is looked up backwards, and
+	 * WORLD_NONE when that gives no name. sendmail's map "host". */
 	enum world_answer (*find_host)(void *context, struct arena *arena,
 	    slice name, slice *ret_canonical);
 	/* Mail exchangers of the domain, CNAMEs followed; the domain itself

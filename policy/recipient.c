@@ -76,10 +76,9 @@ is_relay_host(const struct decision *d, slice host)
 /* The recipient without hosts that we would relay to anyway: what remains is
  * where the mail would really go. */
 static bool
-parse_recipient(const struct decision *d, slice recipient,
+parse_recipient(const struct decision *d, struct tokens t,
     struct address *ret_address, struct outcome *ret_outcome)
 {
-	struct tokens t = tokens_from(d->arena, recipient, NULL);
 	struct address_fault fault;
 
 	for (;;) {
@@ -206,7 +205,7 @@ check_recipient_domain(const struct decision *d, const struct address *a)
 
 /* sendmail's Rcpt_ok. */
 static struct outcome
-check_recipient(const struct decision *d, slice recipient)
+check_recipient(const struct decision *d, struct tokens recipient)
 {
 	struct outcome outcome = outcome_open();
 	struct address a;
@@ -250,15 +249,18 @@ relaying_denied(const struct decision *d)
 struct outcome
 check_rcpt(const struct decision *d, slice recipient)
 {
-	struct tokens t = tokens_from(d->arena, recipient, NULL);
+	struct address_fault fault = {.enhanced = "5.0.0"};
+	struct tokens t = tokens_from(d->arena, recipient, &fault.text);
 	struct outcome client;
 	struct outcome outcome;
 
+	if (fault.text != NULL)
+		return outcome_final(fault_verdict(&fault, rule));
 	if (t.count == 0 ||
 	    (t.count == 2 && token_is(t, 0, '<') && token_is(t, 1, '>')))
 		return outcome_refusal(d, rule, 553, "5.0.0",
 		    SLICE("User address required"));
-	outcome = check_recipient(d, recipient);
+	outcome = check_recipient(d, t);
 	if (outcome.verdict.relay)
 		return outcome;
 	if (outcome.is_final && !outcome.is_overrulable)

@@ -132,20 +132,21 @@ check_address(const struct decision *d, const struct address *a)
 struct outcome
 check_mail(const struct decision *d, slice sender)
 {
-	struct tokens t = tokens_from(d->arena, sender, NULL);
-	struct address_fault fault;
+	struct address_fault fault = {.enhanced = "5.0.0"};
+	struct tokens t = tokens_from(d->arena, sender, &fault.text);
 	struct address address;
 	struct outcome outcome;
 
-	if (t.count == 2 && token_is(t, 0, '<') && token_is(t, 1, '>'))
+	if (t.count == 2 && token_is(t, 0, '<') && token_is(t, 1, '>') &&
+	    fault.text == NULL)
 		return outcome_open();
+	if (fault.text != NULL || !address_parse(d, t, &address, &fault))
+		return outcome_final(fault_verdict(&fault, rule));
 	if (!d->policy->accept_unqualified_senders) {
 		outcome = check_localhost(d, t);
 		if (outcome.is_final)
 			return outcome;
 	}
-	if (!address_parse(d, t, &address, &fault))
-		return outcome_final(fault_verdict(&fault, rule));
 	if (address.is_null)
 		return outcome_open();
 	address_strip_dots(&address);
