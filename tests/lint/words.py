@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Every configuration word stands in milterd.conf(5) with its default, and
+every word there exists; the samples use no other words; every command of
+milterctl stands in milterctl(8)."""
+import re
+from tree import BUILD, Report, read, run
+
+ITEM = re.compile(r"^\.It Ic (\w+)", re.M)
+SAMPLES = ("contrib/milterd.conf",)
+
+
+def documented():
+    """word -> the text of its paragraph in the manual."""
+    parts = ITEM.split(read("man/milterd.conf.5"))
+    return dict(zip(parts[1::2], parts[2::2]))
+
+
+def check_words(report):
+    result = run([BUILD + "/tests/lint/words"])
+    report.check(result.returncode == 0, "words: " + result.stderr)
+    rows = [line.split("\t") for line in result.stdout.splitlines()]
+    words = {row[0]: row[2] for row in rows}
+    manual = documented()
+    for word, initial in sorted(words.items()):
+        report.check(word in manual, word + " is not in milterd.conf(5)")
+        match = re.search(r"^Default:\s*(.*?)\.?$", manual.get(word, ""),
+                          re.M)
+        said = re.sub(r"\.[A-Z]\w |[\"`']|\\&", "", match.group(1)) \
+            if match else None
+        report.check(said is not None,
+                     word + ": milterd.conf(5) says no default")
+        wanted = initial or "empty"
+        report.check(said is None or said.split(",")[0].split(" (")[0]
+                     == wanted, "%s: the default is %s, milterd.conf(5) says "
+                     "%s" % (word, wanted, said))
+    for word in sorted(manual):
+        report.check(word in words, "milterd.conf(5): there is no " + word)
+    return words
+
+
+def check_samples(report, words):
+    for path in SAMPLES:
+        for word in re.findall(r"^#?\s*(\w+) = ", read(path), re.M):
+            report.check(word in words, "%s: there is no %s" % (path, word))
+
+
+def main():
+    report = Report()
+    check_samples(report, check_words(report))
+    report.end()
+
+
+main()
