@@ -84,12 +84,8 @@ def dnsmasq_conf():
     """dnsmasq's configuration for the zones."""
     lines = ["no-resolv", "no-hosts", "no-poll", "bind-interfaces",
              "listen-address=127.0.0.1", "port=53", "user=root",
-             "cache-size=10000", "pid-file=", "local=/test/",
-             "local=/in-addr.arpa/", "local=/ip6.arpa/", "local=/localhost/",
-             "local=/mx/"]
+             "cache-size=10000", "pid-file=", "local=/#/", "local=//"]
     for name, address in zones.ADDRESSES.items():
-        lines.append(f"host-record={name},{address}")
-    for name, address in zones.SIX.items():
         lines.append(f"host-record={name},{address}")
     for name, exchangers in zones.EXCHANGERS.items():
         for rank, exchanger in enumerate(exchangers):
@@ -98,13 +94,20 @@ def dnsmasq_conf():
         lines.append(f"cname={name},{target}")
     for name, number, data in zones.RAW:
         lines.append(f"dns-rr={name},{number},{data}")
+        # Else dnsmasq says that the name does not exist at all.
+        lines.append(f"txt-record={name},present")
     for zone in zones.FAILING + zones.ODD:
         lines.append(f"server=/{zone}/127.0.0.1#{ODD_PORT}")
+    for address, name in zones.POINTERS.items():
+        lines.append(f"ptr-record={turned(address)}.in-addr.arpa,{name}")
     for zone, listed in zones.LISTED.items():
-        for client, answer in listed.items():
-            turned = ".".join(reversed(client.split(".")))
-            lines.append(f"host-record={turned}.{zone},{answer}")
+        for address, answer in listed.items():
+            lines.append(f"address=/{turned(address)}.{zone}/{answer}")
     return "\n".join(lines) + "\n"
+
+
+def turned(address):
+    return ".".join(reversed(address.split(".")))
 
 
 def find_dnsmasq():

@@ -1,0 +1,138 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""Ask the real sendmail and milterd the same questions and compare.
+
+Both get the same generated maps and classes and the same seeded questions
+over check_relay, check_mail and check_rcpt: sendmail through `sendmail -bt`,
+milterd through `milterctl explain --config`. A sample is also put to the real
+sendmail over SMTP, which shows that the oracle reads -bt rightly. Passes only
+if enough questions were asked and every answer agrees, or is covered by the
+file `differences`.
+"""
+
+import argparse
+import pathlib
+import shutil
+import subprocess
+import sys
+
+import configs
+import differences
+import explain
+import questions
+import sendmail
+import wire
+import workspace
+import world
+
+MINIMUM = 6000
+QUESTIONS = 12000
+BASE = pathlib.Path("/mnt")
+
+
+def options():
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--milterctl", help="the milterctl to ask")
+    parser.add_argument("--sendmail-root", default="/", metavar="DIR",
+                        help="where Debian's sendmail packages are unpacked")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--questions", type=int, default=QUESTIONS,
+                        help="ask about so many")
+    parser.add_argument("--config", metavar="NAME", action="append",
+                        help="only this configuration (may repeat)")
+    parser.add_argument("--only", type=int, metavar="N",
+                        help="only the question of that number")
+    parser.add_argument("--list", action="store_true",
+                        help="list the configurations and end")
+    parser.add_argument("--show", action="store_true",
+                        help="print every question and its answers")
+    parser.add_argument("--keep", metavar="DIR",
+                        help="copy the generated files there")
+    return parser.parse_args()
+
+
+def main():
+    asked = options()
+    chosen = [config for config in configs.all_configs(asked.seed)
+              if not asked.config or config.name in asked.config]
+    if asked.list:
+        print("\n".join(config.name for config in chosen))
+        return 0
+    world.enter()
+    # sendmail and milterd trust no map below a directory others can write.
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=755", "parity",
+                    str(BASE)], check=True)
+    place = world.World(BASE)
+    try:
+        place.open()
+        passed, failed = Comparison(asked, chosen).run()
+    finally:
+        place.close()
+        if asked.keep:
+            shutil.copytree(BASE, asked.keep, dirs_exist_ok=True)
+    print(f"{passed} passed, {failed} failed")
+    whole = not asked.config and asked.only is None
+    if whole and passed + failed < MINIMUM:
+        print(f"parity: only {passed + failed} questions, not {MINIMUM}",
+              file=sys.stderr)
+        return 1
+    return 1 if failed or not passed else 0
+
+
+class Comparison:
+    """One run over the chosen configurations."""
+
+    def __init__(self, asked, chosen):
+        self.asked = asked
+        self.chosen = chosen
+        self.each = -(-asked.questions // len(configs.OPTIONS))
+        self.oracle = sendmail.Sendmail(asked.sendmail_root, BASE)
+        self.known = differences.load()
+        self.passed = self.failed = 0
+
+    def run(self):
+        wire.open_routes()
+        for config in self.chosen:
+            self.compare(config)
+            if config.name in wire.CONFIGS and self.asked.only is None:
+                self.passed += wire.check(self.oracle, BASE, self.asked.seed,
+                                          config, self.report)
+        if not self.asked.config:
+            self.check_differences()
+        return self.passed, self.failed
+
+    def check_differences(self):
+        """A difference that is none any more fails, so that it goes."""
+        for pattern in self.known.unused():
+            self.failed += 1
+            print(f"FAIL differences: covers nothing: {pattern}")
+
+    def compare(self, config):
+        directory = workspace.prepare(config, BASE, self.oracle)
+        numbered = list(enumerate(questions.generate(
+            config, self.asked.seed, self.each)))
+        if self.asked.only is not None:
+            numbered = [numbered[self.asked.only]]
+        asked = [question for _, question in numbered]
+        expected = self.oracle.ask(directory, asked)
+        given = (explain.ask(self.asked.milterctl, directory, asked)
+                 if self.asked.milterctl else expected)
+        for (number, question), right, got in zip(numbered, expected, given):
+            if self.asked.show:
+                print(f"{config.name} {number} {question}\n  {right}\n  {got}")
+            if right == got or self.known.cover(config, question, right, got):
+                self.passed += 1
+            else:
+                self.report(config, number, question, right, got)
+
+    def report(self, config, number, question, right, got):
+        self.failed += 1
+        print(f"FAIL {config.name} {number}: {question}\n"
+              f"  sendmail: {right}\n  other:    {got}\n"
+              f"  again: {sys.argv[0]} --seed {self.asked.seed} "
+              f"--questions {self.asked.questions} --config {config.name} "
+              f"--only {number} --milterctl {self.asked.milterctl}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
