@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""A milterd with a small policy, and a client that speaks to it as an MTA."""
+
+import contextlib
+import os
+
+import miltertalk
+from daemon import Daemon
+
+OPTIONS = """\
+hostname = "mail.abc.com"
+local_domain = {{ "abc.com" }}
+access = "{access}"
+accept_unresolvable_domains = true
+nocanonify = true
+allow_unsafe_files = true
+"""
+
+
+class Node:
+    """The daemon, its access map and its configuration, in one directory."""
+
+    def __init__(self, programs, directory):
+        self.access = os.path.join(directory, "access")
+        self.daemon = Daemon(programs, os.path.join(directory, "milterd.conf"),
+                             directory, directory)
+        self.options = OPTIONS.format(access=self.access)
+
+    def write_access(self, text):
+        """Replace the map as an editor does, in one step."""
+        new = self.access + ".new"
+        with open(new, "w") as access:
+            access.write(text)
+        os.rename(new, self.access)
+
+    def talk(self, timeout=30):
+        """A session that has come as far as HELO."""
+        talk = miltertalk.dial(self.daemon.sockets()["socket"], timeout)
+        talk.negotiate()
+        talk.macros("C", j="mail.abc.com", v="Postfix 3.7.11",
+                    client_name="host.example", client_ptr="host.example",
+                    client_addr="192.0.2.7", client_resolve="OK")
+        talk.connect("host.example", "192.0.2.7")
+        talk.helo("host.example")
+        return talk
+
+
+@contextlib.contextmanager
+def running(programs, directory, access, options=""):
+    """A node that runs, and is stopped if the test has not done so."""
+    node = Node(programs, directory)
+    node.write_access(access)
+    node.options += options
+    node.daemon.configure(node.options)
+    node.daemon.start()
+    try:
+        yield node
+    finally:
+        if node.daemon.is_alive():
+            node.daemon.stop()
