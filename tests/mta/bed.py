@@ -15,20 +15,18 @@ from world import SERVER4, SERVER6
 
 
 class Bed:
-    """What the tests see of one MTA."""
+    """What the tests see of one MTA; judges are the programs in whose log
+    lines the decisions stand."""
 
-    def __init__(self, world, mta, daemon, name):
-        self.world, self.mta, self.daemon = world, mta, daemon
+    def __init__(self, name, world, mta, daemon, judges):
         self.name = name
+        self.world, self.mta, self.daemon = world, mta, daemon
+        self._judges = judges
         self.log_mark = 0
 
     @property
     def is_postfix(self):
         return self.mta.name == "postfix"
-
-    @property
-    def has_milter(self):
-        return self.daemon is not None
 
     def begin(self):
         """Forget what earlier tests left."""
@@ -99,21 +97,13 @@ class Bed:
 
     # What was logged.
 
-    def expect_logged(self, pattern, program=None):
-        """A line of milterd's or, where the MTA's rules answer, of sendmail's
-        that matches the whole pattern; the line's text."""
+    def expect_logged(self, pattern):
+        """A judge's line that matches the whole pattern."""
         wanted = re.compile(pattern)
         line = self.world.log.wait(
-            self.log_mark, lambda line: line.program in self._judges(program)
+            self.log_mark, lambda line: line.program in self._judges
             and wanted.fullmatch(line.text))
-        assert line, f"not logged: {pattern}\n" + self.log_text()
-        return line.text
-
-    def _judges(self, program):
-        if program:
-            return (program,)
-        judges = ["milterd"] if self.has_milter else []
-        return judges + ([] if self.is_postfix else [self.mta.tag])
+        assert line, f"not logged: {pattern}"
 
     def log_text(self):
         return "\n".join(f"    {line.program}: {line.text}"
@@ -123,7 +113,7 @@ class Bed:
         """The line of one decision, in sendmail's shape."""
         fields = ", ".join((f"ruleset={ruleset}", f"arg1={argument}",
                             f"relay={relay}", outcome))
-        return self.expect_logged(r"\w+: " + re.escape(fields))
+        self.expect_logged(r"\w+: " + re.escape(fields))
 
 
 def _as_policy_answer(wanted):

@@ -73,6 +73,16 @@ FEATURE(`delay_checks', `friend')dnl
 TRUST_AUTH_MECH(`PLAIN')dnl
 """)
 
+REQUIRING = Policy(
+    access="",
+    options="""\
+require_auth = true
+trust_auth_mech = { "PLAIN" }
+""",
+    features="""\
+TRUST_AUTH_MECH(`PLAIN')dnl
+""")
+
 # What a sendmail alone needs to judge as milterd does.
 ALONE = f"""\
 FEATURE(`access_db', `hash -T<TMPF> {ACCESS}')dnl

@@ -41,7 +41,7 @@ from maillog import Maillog
 from results import Results, chosen, tests_of
 
 CASES = ("relay", "access", "limits", "doors", "battery", "failure",
-         "delayed")
+         "delayed", "auth")
 BEDS = {"postfix": ("alone", "postfix"),
         "sendmail": ("alone", "sendmail", "milter")}
 CONFIG = "/etc/milterd/milterd.conf"
@@ -83,27 +83,29 @@ class Stage:
         features = policies.ALONE + policy.features
         mta = sendmail.Sendmail(self.package, "alone", 2525, features)
         mta.makemap(policies.ACCESS, policies.ACCESS + ".db")
-        return Bed(self, mta, None, "alone")
+        return Bed("alone", self, mta, None, ("alone",))
 
     def _bed_postfix(self, policy):
         daemon = self._daemon("/var/spool/postfix/milterd", "postfix", policy)
-        return Bed(self, postfix.Postfix(postfix.milter_lines()), daemon,
-                   "postfix")
+        mta = postfix.Postfix(postfix.milter_lines())
+        return Bed("postfix", self, mta, daemon, ("milterd",))
 
     def _bed_sendmail(self, policy):
         features = sendmail.milter_lines() + policy.features
-        return self._sendmail_with_milterd(policy, features, "sendmail")
+        mta, daemon = self._sendmail_and_milterd(policy, features)
+        return Bed("sendmail", self, mta, daemon, ("milterd", mta.tag))
 
     def _bed_milter(self, policy):
         features = without_access_map(sendmail.milter_lines())
-        return self._sendmail_with_milterd(
-            policy, features + policies.NO_RULES, "milter")
+        mta, daemon = self._sendmail_and_milterd(
+            policy, features + policies.NO_RULES)
+        return Bed("milter", self, mta, daemon, ("milterd",))
 
-    def _sendmail_with_milterd(self, policy, features, name):
+    def _sendmail_and_milterd(self, policy, features):
         daemon = self._daemon(STATE, world.DAEMON_USER, policy)
         mta = sendmail.Sendmail(self.package, "sm-mta", 25,
                                 features + policies.NO_LIMITS)
-        return Bed(self, mta, daemon, name)
+        return mta, daemon
 
 
 def without_access_map(lines):
@@ -195,7 +197,7 @@ def main():
     root = tempfile.mkdtemp(prefix="milterd-mta-")
     try:
         stage = Stage(root, options)
-        for policy in (policies.PLAIN, policies.DELAYED):
+        for policy in (policies.PLAIN, policies.DELAYED, policies.REQUIRING):
             run_policy(stage, policy, beds, options.tests, results)
     finally:
         world.leave(root)
