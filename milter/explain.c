@@ -14,15 +14,19 @@
 
 #include <limits.h>
 
-#define DNS_BUDGET_MS 2000
+/* The milter's, for a callback and, within it, for the client's name. */
+#define STAGE_BUDGET_MS 4000
+#define CLIENT_BUDGET_MS 2000
 #define ARENA_BLOCK (32 * 1024)
 
-/* The ports of one session; the resolver is fetched on the first question. */
+/* The ports of one session. The resolver is fetched on the first question; a
+ * stage's time begins with its own first one. */
 struct lazy_ports {
 	const struct explain *explain;
 	struct resolver_session resolver;
 	struct ports ports;
 	bool is_ready;
+	bool has_deadline;
 };
 
 struct run {
@@ -43,9 +47,11 @@ wake_ports(struct lazy_ports *lazy)
 		lazy->is_ready = true;
 		lazy->resolver.resolver =
 		    lazy->explain->find_resolver(lazy->explain->context);
-		lazy->resolver.deadline = deadline_in(DNS_BUDGET_MS);
 		resolver_ports(&lazy->resolver, &lazy->ports);
 	}
+	if (!lazy->has_deadline)
+		lazy->resolver.deadline = deadline_in(STAGE_BUDGET_MS);
+	lazy->has_deadline = true;
 	return lazy->resolver.resolver == NULL ? NULL : &lazy->ports;
 }
 
@@ -101,7 +107,7 @@ resolve_client(struct run *run)
 		client_set_name(run->arena, client);
 	} else {
 		resolver_find_client(run->lazy.resolver.resolver, run->arena,
-		    run->lazy.resolver.deadline, client);
+		    deadline_in(CLIENT_BUDGET_MS), client);
 	}
 	assume(run, "client_name=" SLICE_FMT, SLICE_ARG(client->name));
 	assume(run, "reverse_client_name=" SLICE_FMT,
@@ -164,6 +170,7 @@ start_stage(struct run *run, const char *stage, slice recipient)
 	answer->last = entry;
 	/* Decides unless find_decisive() knows better. */
 	answer->decisive = entry;
+	run->lazy.has_deadline = false;
 	return decision;
 }
 
@@ -172,7 +179,7 @@ static bool
 finish_stage(struct run *run, struct verdict verdict)
 {
 	run->answer.last->verdict = verdict;
-	return !verdict_is_refusal(&verdict) && verdict.kind != VERDICT_ACCEPT;
+	return !verdict_is_refusal(&verdict);
 }
 
 static void
@@ -301,9 +308,7 @@ run_session(struct run *run)
 	if (!finish_stage(run, decide_mail(&d)) || !has_recipients)
 		return true;
 	run_recipients(run);
-	if (run->session.rcpt_count > 0 &&
-	    find_kind(&run->answer, VERDICT_DISCARD) == NULL &&
-	    !run_message(run))
+	if (run->session.rcpt_count > 0 && !run_message(run))
 		return false;
 	find_decisive(&run->answer);
 	return true;

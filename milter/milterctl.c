@@ -24,7 +24,7 @@
 #ifndef SYSCONFDIR
 #define SYSCONFDIR "/etc"
 #endif
-#define DEFAULT_CONFIG SYSCONFDIR "/mail/milterd.conf"
+#define DEFAULT_CONFIG SYSCONFDIR "/milterd/milterd.conf"
 
 static const char usage_text[] =
     "usage: milterctl [-c FILE] [-s SOCKET] COMMAND\n"

@@ -137,7 +137,8 @@ is_received(const char *line)
 	return strncasecmp(line, "Received:", 9) == 0;
 }
 
-/* Size as SMTP carries it, each line end as two bytes, and the hops. */
+/* Size as the milter counts it, a line's end being one byte and the empty
+ * line behind the header none, and the hops. */
 static bool
 measure_message(FILE *file, unsigned long *ret_size, unsigned long *ret_hops)
 {
@@ -149,11 +150,14 @@ measure_message(FILE *file, unsigned long *ret_size, unsigned long *ret_hops)
 	*ret_size = 0;
 	*ret_hops = 0;
 	while ((len = getline(&line, &room, file)) > 0) {
-		*ret_size += (unsigned long)len;
-		if (line[len - 1] == '\n' && (len < 2 || line[len - 2] != '\r'))
-			*ret_size += 1;
-		if (strcmp(line, "\n") == 0 || strcmp(line, "\r\n") == 0)
+		bool is_crlf =
+		    len >= 2 && memcmp(line + len - 2, "\r\n", 2) == 0;
+
+		if (is_header && (line[0] == '\n' || (is_crlf && len == 2))) {
 			is_header = false;
+			continue;
+		}
+		*ret_size += (unsigned long)len - (is_crlf ? 1 : 0);
 		if (is_header && is_received(line))
 			*ret_hops += 1;
 	}

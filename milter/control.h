@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The control socket, what milterctl(8) talks to. It is a unix socket; root,
+ * milterd's own user and, where socket_mode lets the socket's group write, its
+ * members may ask.
+ *
+ * A client sends one line, and after "explain" the sessions until it half-
+ * closes the connection. The answer is text, one line "ok" or
+ * "error EXIT TEXT" behind it, where EXIT is what milterctl is to exit with;
+ * then the connection is closed.
+ *
+ *	reload			reads configuration and maps anew; what changed
+ *	status text|json	what is served and has been done
+ *	lookup MAP KEY		value, tab, file:line; nothing: not found
+ *	explain text|json plain|trace LINE
+ *				then blocks of name=value lines, as
+ *				milter/explain.h takes them; LINE numbers the
+ *				first of them
+ */
+#ifndef MILTER_CONTROL_H
+#define MILTER_CONTROL_H
+
+#include "milter/service.h"
+#include "milter/settings.h"
+
+/* Opens the door that `control_socket` names; an empty one is no error. To be
+ * called before privileges are dropped; server_run_all() starts it. */
+bool control_start(struct service *service, const struct settings *settings,
+    struct error *error);
+
+#endif

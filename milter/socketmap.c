@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "milter/socketmap.h"
+
+#include "milter/log.h"
+#include "milter/reload.h"
+#include "milter/server.h"
+
+#define REQUEST_MAX ((size_t)10 * 1024)
+#define DIGITS_MAX 5
+
+/* "12:hello world!," */
+static enum frame_result
+frame(slice input, bool at_end, size_t *ret_len)
+{
+	size_t colon = slice_index(input, ':');
+	slice digits = slice_first(input, colon);
+	size_t len = 0;
+
+	(void)at_end;
+	if (digits.len > DIGITS_MAX ||
+	    (digits.len > 0 && !slice_is_number(digits)) ||
+	    (digits.len == 0 && colon < input.len) ||
+	    (digits.len > 1 && digits.ptr[0] == '0'))
+		return FRAME_BAD;
+	if (colon == input.len)
+		return FRAME_PARTIAL;
+	for (size_t i = 0; i < digits.len; i++)
+		len = len * 10 + (size_t)(digits.ptr[i] - '0');
+	if (colon + len + 2 > REQUEST_MAX)
+		return FRAME_BAD;
+	if (input.len < colon + len + 2)
+		return FRAME_PARTIAL;
+	if (input.ptr[colon + len + 1] != ',')
+		return FRAME_BAD;
+	*ret_len = colon + len + 2;
+	return FRAME_WHOLE;
+}
+
+static slice
+look_up(
+    const struct snapshot *snapshot, struct arena *arena, slice name, slice key)
+{
+	const struct snapshot_part *part = snapshot_find_part(snapshot, name);
+	struct map_hit hit;
+
+	if (part == NULL || part->is_class)
+		return arena_printf(arena, "PERM no map '" SLICE_FMT "'",
+		    SLICE_ARG(slice_first(name, 80)));
+	switch (map_find(part->map, key, &hit)) {
+	case MAP_FOUND:
+		return arena_printf(
+		    arena, "OK " SLICE_FMT, SLICE_ARG(hit.value));
+	case MAP_MISSING:
+		return SLICE("NOTFOUND ");
+	case MAP_TEMPFAIL:
+		break;
+	}
+	return SLICE("TEMP the map cannot answer now");
+}
+
+static bool
+answer(struct service *service, struct arena *arena, slice request,
+    struct strbuf *reply)
+{
+	slice text = slice_from(request, slice_index(request, ':') + 1);
+	size_t blank = slice_index(slice_first(text, text.len - 1), ' ');
+	slice result = SLICE("TEMP no policy is in force");
+	struct generation *generation;
+
+	atomic_fetch_add(&service->counters.socketmap_requests, 1);
+	text = slice_first(text, text.len - 1);
+	if (blank == text.len)
+		return false;
+	generation = current_acquire();
+	if (generation != NULL)
+		result = look_up(generation->snapshot, arena,
+		    slice_first(text, blank), slice_from(text, blank + 1));
+	strbuf_printf(reply, "%zu:", result.len);
+	strbuf_add(reply, result);
+	strbuf_add_char(reply, ',');
+	if (generation != NULL)
+		generation_release(generation);
+	return true;
+}
+
+/* Both MTAs keep their connections; sendmail takes a closed one for a
+ * temporary failure, so they are not closed while an SMTP session may last. */
+static const struct server_kind kind = {
+    .name = "socketmap service",
+    .request_max = REQUEST_MAX,
+    .clients_max = 2000,
+    .workers_max = 4,
+    .idle_ms = 2 * 3600 * 1000,
+    .request_ms = 10 * 1000,
+    .reply_ms = 10 * 1000,
+    .frame = frame,
+    .answer = answer,
+};
+
+bool
+socketmap_start(struct service *service, const struct settings *settings,
+    struct error *error)
+{
+	struct socket_owner owner;
+
+	return settings->socketmap_socket.len == 0 ||
+	       (socket_owner_from_settings(settings, &owner, error) &&
+		   server_open(&kind, service, settings->socketmap_socket,
+		       &owner, error));
+}

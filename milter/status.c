@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "milter/status.h"
+
+#include "milter/log.h"
+
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#ifndef PACKAGE_VERSION
+#define PACKAGE_VERSION "unknown"
+#endif
+
+/* clang-format off */
+#define COUNTER(name) {#name, offsetof(struct counters, name)}
+static const struct counter_word {
+	const char *name;
+	size_t offset;
+} counter_words[] = {
+	COUNTER(connections),
+	COUNTER(open_sessions),
+	COUNTER(open_messages),
+	COUNTER(messages),
+	COUNTER(rejected),
+	COUNTER(deferred),
+	COUNTER(discarded),
+	COUNTER(quarantined),
+	COUNTER(policy_requests),
+	COUNTER(socketmap_requests),
+	COUNTER(control_requests),
+	COUNTER(reloads),
+	COUNTER(failed_reloads),
+};
+/* clang-format on */
+
+#define COUNTER_WORDS (sizeof(counter_words) / sizeof(*counter_words))
+
+static unsigned long
+read_counter(struct service *service, const struct counter_word *word)
+{
+	char *base = (char *)&service->counters;
+
+	return atomic_load((atomic_ulong *)(void *)(base + word->offset));
+}
+
+static const char *
+utc(time_t when, char *buffer, size_t size)
+{
+	struct tm tm;
+
+	if (gmtime_r(&when, &tm) == NULL ||
+	    strftime(buffer, size, "%Y-%m-%dT%H:%M:%SZ", &tm) == 0)
+		buffer[0] = '\0';
+	return buffer;
+}
+
+static long long
+seconds_since(time_t when)
+{
+	time_t now = time(NULL);
+
+	return now > when ? (long long)(now - when) : 0;
+}
+
+static void
+write_part(const struct snapshot_part *part, struct strbuf *out)
+{
+	char when[32];
+
+	strbuf_printf(out, "%s " SLICE_FMT ": %zu %s, %zu bytes\n",
+	    part->is_class ? "class" : "map", SLICE_ARG(part->name),
+	    part->entries, part->is_class ? "words" : "entries", part->bytes);
+	for (const struct snapshot_file *file = part->files; file != NULL;
+	     file = file->next)
+		strbuf_printf(out, "  %s: %s, %lld bytes\n", file->path,
+		    utc(file->modified.tv_sec, when, sizeof(when)),
+		    (long long)file->size);
+}
+
+static void
+write_resolver(struct service *service, struct strbuf *out)
+{
+	struct resolver_stats stats = resolver_get_stats(service->resolver);
+
+	strbuf_printf(out,
+	    "resolver: %lu questions, %lu from the cache, %lu timeouts, "
+	    "%lu failures\n",
+	    stats.questions, stats.cache_hits, stats.timeouts, stats.failures);
+}
+
+void
+status_write_text(struct service *service, const struct generation *generation,
+    struct strbuf *out)
+{
+	char when[32];
+
+	strbuf_printf(
+	    out, "version: %s\npid: %ld\n", PACKAGE_VERSION, (long)getpid());
+	strbuf_printf(out, "started: %s\nuptime: %lld s\n",
+	    utc(service->started_at, when, sizeof(when)),
+	    seconds_since(service->started_at));
+	strbuf_printf(out, "configuration: %s\n", service->config_path);
+	strbuf_printf(out, "generation: %lu\nloaded: %s\nage: %lld s\n",
+	    generation->number, utc(generation->loaded_at, when, sizeof(when)),
+	    seconds_since(generation->loaded_at));
+	for (const struct snapshot_part *part =
+		 snapshot_parts(generation->snapshot);
+	     part != NULL; part = part->next)
+		write_part(part, out);
+	for (size_t i = 0; i < generation->warning_count; i++)
+		strbuf_printf(out, "warning: " SLICE_FMT "\n",
+		    SLICE_ARG(generation->warnings[i]));
+	for (size_t i = 0; i < COUNTER_WORDS; i++)
+		strbuf_printf(out, "%s: %lu\n", counter_words[i].name,
+		    read_counter(service, &counter_words[i]));
+	write_resolver(service, out);
+	strbuf_printf(out, "log_lines_dropped: %lu\n", log_dropped());
+}
+
+static json_t *
+json_slice(slice text)
+{
+	json_t *json = json_stringn(text.len == 0 ? "" : text.ptr, text.len);
+
+	return json == NULL ? json_null() : json;
+}
+
+static json_t *
+json_number(unsigned long long number)
+{
+	return json_integer((json_int_t)number);
+}
+
+static json_t *
+json_time(time_t when)
+{
+	char buffer[32];
+
+	return json_string(utc(when, buffer, sizeof(buffer)));
+}
+
+static json_t *
+json_file(const struct snapshot_file *file)
+{
+	json_t *object = json_object();
+
+	json_object_set_new(
+	    object, "path", json_slice(slice_from_cstr(file->path)));
+	json_object_set_new(
+	    object, "modified", json_time(file->modified.tv_sec));
+	json_object_set_new(object, "bytes", json_integer(file->size));
+	return object;
+}
+
+static json_t *
+json_part(const struct snapshot_part *part)
+{
+	json_t *object = json_object();
+	json_t *files = json_array();
+	char digest[17];
+
+	for (const struct snapshot_file *file = part->files; file != NULL;
+	     file = file->next)
+		json_array_append_new(files, json_file(file));
+	(void)snprintf(digest, sizeof(digest), "%016" PRIx64, part->digest);
+	json_object_set_new(object, "name", json_slice(part->name));
+	json_object_set_new(
+	    object, "kind", json_string(part->is_class ? "class" : "map"));
+	json_object_set_new(object, "entries", json_number(part->entries));
+	json_object_set_new(object, "bytes", json_number(part->bytes));
+	json_object_set_new(object, "digest", json_string(digest));
+	json_object_set_new(object, "files", files);
+	return object;
+}
+
+static json_t *
+json_parts(const struct generation *generation)
+{
+	json_t *array = json_array();
+
+	for (const struct snapshot_part *part =
+		 snapshot_parts(generation->snapshot);
+	     part != NULL; part = part->next)
+		json_array_append_new(array, json_part(part));
+	return array;
+}
+
+static json_t *
+json_warnings(const struct generation *generation)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < generation->warning_count; i++)
+		json_array_append_new(
+		    array, json_slice(generation->warnings[i]));
+	return array;
+}
+
+static json_t *
+json_counters(struct service *service)
+{
+	json_t *object = json_object();
+
+	for (size_t i = 0; i < COUNTER_WORDS; i++)
+		json_object_set_new(object, counter_words[i].name,
+		    json_number(read_counter(service, &counter_words[i])));
+	json_object_set_new(
+	    object, "log_lines_dropped", json_number(log_dropped()));
+	return object;
+}
+
+static json_t *
+json_resolver(struct service *service)
+{
+	struct resolver_stats stats = resolver_get_stats(service->resolver);
+	json_t *object = json_object();
+
+	json_object_set_new(object, "questions", json_number(stats.questions));
+	json_object_set_new(
+	    object, "cache_hits", json_number(stats.cache_hits));
+	json_object_set_new(object, "timeouts", json_number(stats.timeouts));
+	json_object_set_new(object, "failures", json_number(stats.failures));
+	return object;
+}
+
+void
+status_write_json(struct service *service, const struct generation *generation,
+    struct strbuf *out)
+{
+	json_t *object = json_object();
+	char *text;
+
+	json_object_set_new(object, "version", json_string(PACKAGE_VERSION));
+	json_object_set_new(object, "pid", json_integer(getpid()));
+	json_object_set_new(object, "started", json_time(service->started_at));
+	json_object_set_new(object, "uptime_s",
+	    json_integer(seconds_since(service->started_at)));
+	json_object_set_new(object, "configuration",
+	    json_slice(slice_from_cstr(service->config_path)));
+	json_object_set_new(
+	    object, "generation", json_number(generation->number));
+	json_object_set_new(object, "loaded", json_time(generation->loaded_at));
+	json_object_set_new(object, "age_s",
+	    json_integer(seconds_since(generation->loaded_at)));
+	json_object_set_new(object, "maps", json_parts(generation));
+	json_object_set_new(object, "warnings", json_warnings(generation));
+	json_object_set_new(object, "counters", json_counters(service));
+	json_object_set_new(object, "resolver", json_resolver(service));
+	text = json_dumps(object, JSON_COMPACT);
+	if (text != NULL)
+		strbuf_add(out, slice_from_cstr(text));
+	strbuf_add_char(out, '\n');
+	free(text);
+	json_decref(object);
+}
