@@ -112,19 +112,57 @@ scan_quoted(struct scanner *s)
 	    SLICE_ARG(slice_from(s->text, start))));
 }
 
-static void
-scan_atom(struct scanner *s)
+/* A closing bracket that nothing opened vanishes, as if it were not there. */
+static bool
+is_stray(struct scanner *s)
+{
+	char c = s->text.ptr[s->at];
+
+	if (c == ')')
+		fault(s, "Unbalanced ')'");
+	else if (c == '>' && s->open_angles == 0)
+		fault(s, "Unbalanced '>'");
+	else
+		return false;
+	return true;
+}
+
+static bool
+ends_atom(char c)
+{
+	return ascii_is_space(c) || c == '"' || is_operator_char(c);
+}
+
+static slice
+run_of_atom(struct scanner *s)
 {
 	size_t start = s->at;
 
-	while (s->at < s->text.len) {
-		char c = s->text.ptr[s->at];
+	while (s->at < s->text.len && !ends_atom(s->text.ptr[s->at])) {
+		bool is_escape = s->text.ptr[s->at] == '\\';
 
-		if (ascii_is_space(c) || c == '"' || is_operator_char(c))
-			break;
-		s->at += c == '\\' && s->at + 1 < s->text.len ? 2 : 1;
+		s->at += is_escape && s->at + 1 < s->text.len ? 2 : 1;
 	}
-	push(s, (slice){s->text.ptr + start, s->at - start});
+	return (slice){s->text.ptr + start, s->at - start};
+}
+
+static void
+scan_atom(struct scanner *s)
+{
+	slice atom = run_of_atom(s);
+	struct strbuf mended;
+
+	if (s->at == s->text.len || !is_stray(s)) {
+		push(s, atom);
+		return;
+	}
+	strbuf_init(&mended, s->arena);
+	strbuf_add(&mended, atom);
+	while (s->at < s->text.len && is_stray(s)) {
+		s->at++;
+		strbuf_add(&mended, run_of_atom(s));
+	}
+	push(s, strbuf_slice(&mended));
 }
 
 static void
@@ -132,15 +170,8 @@ scan_operator(struct scanner *s)
 {
 	slice token = {s->text.ptr + s->at++, 1};
 
-	if (token.ptr[0] == '<') {
-		s->open_angles++;
-	} else if (token.ptr[0] == '>') {
-		if (s->open_angles == 0) {
-			fault(s, "Unbalanced '>'");
-			return;
-		}
-		s->open_angles--;
-	}
+	s->open_angles += token.ptr[0] == '<';
+	s->open_angles -= token.ptr[0] == '>';
 	push(s, token);
 }
 
@@ -149,20 +180,16 @@ scan_token(struct scanner *s)
 {
 	char c = s->text.ptr[s->at];
 
-	if (ascii_is_space(c)) {
+	if (ascii_is_space(c) || is_stray(s))
 		s->at++;
-	} else if (c == '(') {
+	else if (c == '(')
 		skip_comment(s);
-	} else if (c == ')') {
-		fault(s, "Unbalanced ')'");
-		s->at++;
-	} else if (c == '"') {
+	else if (c == '"')
 		scan_quoted(s);
-	} else if (is_operator_char(c)) {
+	else if (is_operator_char(c))
 		scan_operator(s);
-	} else {
+	else
 		scan_atom(s);
-	}
 }
 
 struct tokens
