@@ -15,6 +15,7 @@
 
 #include "base/arena.h"
 #include "base/error.h"
+#include "milter/deadline.h"
 #include "policy/client.h"
 #include "policy/ports.h"
 
@@ -32,10 +33,6 @@ struct resolver *resolver_new(
     const struct resolver_options *options, struct error *error);
 /* Only when nobody asks any more. */
 void resolver_free(struct resolver *resolver);
-
-/* An absolute deadline on the monotonic clock, in ms. */
-typedef long long deadline_ms;
-deadline_ms deadline_in(unsigned ms);
 
 /* Sets client->ptr and client->resolve (and name) from client->address:
  * forward-confirmed reverse DNS. Loopback and /etc/hosts need no DNS. */

@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "milter/resolver.h"
+
+#include "milter/dns.h"
+#include "milter/hosts.h"
+
+#include "base/strbuf.h"
+
+#include <arpa/inet.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { TIMEOUT_MS = 2000, CACHE_ENTRIES = 65536 };
+
+struct resolver {
+	struct dns *dns;
+	struct hosts *hosts;
+};
+
+static const struct dns_answer endless_chain = {.status = DNS_NO_NAME};
+
+struct resolver *
+resolver_new(const struct resolver_options *options, struct error *error)
+{
+	struct dns_options dns_options = {
+		.server = options->server,
+		.timeout_ms = options->timeout_ms == 0 ? TIMEOUT_MS :
+							 options->timeout_ms,
+		.cache_entries = options->cache_entries == 0 ?
+		    CACHE_ENTRIES :
+		    options->cache_entries,
+	};
+	struct dns *dns = dns_new(&dns_options, error);
+	struct resolver *resolver;
+
+	if (dns == NULL)
+		return NULL;
+	resolver = xmalloc(sizeof(*resolver));
+	resolver->dns = dns;
+	resolver->hosts = hosts_new(
+	    options->hosts == NULL ? "/etc/hosts" : options->hosts);
+	return resolver;
+}
+
+void
+resolver_free(struct resolver *resolver)
+{
+	if (resolver == NULL)
+		return;
+	dns_free(resolver->dns);
+	hosts_free(resolver->hosts);
+	free(resolver);
+}
+
+/*
+ * A name server that does not look CNAMEs up to their end leaves that to who
+ * asks: while an answer is nothing but a CNAME, its target is asked for.
+ */
+static const struct dns_answer *
+ask(const struct resolver_session *session, struct arena *arena,
+    enum dns_type type, slice name)
+{
+	for (int i = 0; i <= DNS_CNAMES_MAX; i++) {
+		const struct dns_answer *answer =
+		    dns_ask(session->resolver->dns, arena, type, name,
+			session->deadline);
+
+		if (answer->status != DNS_NO_DATA ||
+		    slice_eq_nocase(answer->canonical, name))
+			return answer;
+		name = answer->canonical;
+	}
+	return &endless_chain;
+}
+
+static bool
+is_failure(const struct dns_answer *answer)
+{
+	return answer->status == DNS_BROKEN || answer->status == DNS_SILENT;
+}
+
+/* The ports */
+
+/* MX first: most names asked for are those of mail domains, and then one
+ * question is enough. */
+static enum world_answer
+find_host(
+    void *context, struct arena *arena, slice name, slice *ret_canonical)
+{
+	static const enum dns_type types[] = {DNS_MX, DNS_A, DNS_AAAA};
+	const struct resolver_session *session = context;
+	bool failed = false;
+
+	if (hosts_find_canonical(
+		session->resolver->hosts, arena, name, ret_canonical))
+		return WORLD_FOUND;
+	for (size_t i = 0; i < sizeof(types) / sizeof(*types); i++) {
+		const struct dns_answer *answer =
+		    ask(session, arena, types[i], name);
+
+		if (answer->status == DNS_FOUND) {
+			*ret_canonical = answer->canonical;
+			return WORLD_FOUND;
+		}
+		if (answer->status == DNS_NO_NAME)
+			break;
+		failed = failed || is_failure(answer);
+	}
+	return failed ? WORLD_TEMPFAIL : WORLD_NONE;
+}
+
+static struct name_list
+list_of_one(struct arena *arena, slice name)
+{
+	struct name_list list = {ARENA_NEW(arena, slice), 1};
+
+	list.names[0] = arena_copy_lower(arena, name);
+	return list;
+}
+
+/* A domain without MX record is its own exchanger: RFC 5321, 5.1. */
+static enum world_answer
+find_implicit_mx(const struct resolver_session *session, struct arena *arena,
+    slice domain, struct name_list *ret_hosts)
+{
+	static const enum dns_type types[] = {DNS_A, DNS_AAAA};
+	bool failed = false;
+
+	for (size_t i = 0; i < sizeof(types) / sizeof(*types); i++) {
+		const struct dns_answer *answer =
+		    ask(session, arena, types[i], domain);
+
+		if (answer->status == DNS_FOUND) {
+			*ret_hosts = list_of_one(arena, domain);
+			return WORLD_FOUND;
+		}
+		failed = failed || is_failure(answer);
+	}
+	return failed ? WORLD_TEMPFAIL : WORLD_NONE;
+}
+
+static enum world_answer
+find_mx(void *context, struct arena *arena, slice domain,
+    struct name_list *ret_hosts)
+{
+	const struct resolver_session *session = context;
+	const struct dns_answer *answer = ask(session, arena, DNS_MX, domain);
+
+	switch (answer->status) {
+	case DNS_FOUND:
+		/* Nothing but bad names, or the null MX of RFC 7505. */
+		if (answer->count == 0 || answer->values[0].len == 0)
+			return WORLD_NONE;
+		*ret_hosts =
+		    (struct name_list){answer->values, answer->count};
+		return WORLD_FOUND;
+	case DNS_NO_DATA:
+		return find_implicit_mx(session, arena, domain, ret_hosts);
+	case DNS_NO_NAME:
+		return WORLD_NONE;
+	case DNS_BROKEN:
+	case DNS_SILENT:
+		break;
+	}
+	return WORLD_TEMPFAIL;
+}
+
+static enum world_answer
+find_address(
+    void *context, struct arena *arena, slice name, slice *ret_address)
+{
+	const struct resolver_session *session = context;
+	const struct dns_answer *answer = ask(session, arena, DNS_A, name);
+
+	if (is_failure(answer))
+		return WORLD_TEMPFAIL;
+	if (answer->status != DNS_FOUND || answer->count == 0)
+		return WORLD_NONE;
+	*ret_address = answer->values[0];
+	return WORLD_FOUND;
+}
+
+void
+resolver_ports(struct resolver_session *session, struct ports *ret_ports)
+{
+	*ret_ports = (struct ports){
+		.context = session,
+		.find_host = find_host,
+		.find_mx = find_mx,
+		.find_address = find_address,
+	};
+}
+
+/* The client */
+
+static slice
+ipv4_pointer_name(struct arena *arena, const unsigned char *b)
+{
+	return arena_printf(arena, "%u.%u.%u.%u.in-addr.arpa", b[3], b[2],
+	    b[1], b[0]);
+}
+
+static slice
+ipv6_pointer_name(struct arena *arena, const unsigned char *b)
+{
+	struct strbuf name;
+
+	strbuf_init(&name, arena);
+	for (size_t i = 16; i > 0; i--)
+		strbuf_printf(&name, "%x.%x.", b[i - 1] & 0xfU,
+		    (unsigned)b[i - 1] >> 4);
+	strbuf_add(&name, SLICE("ip6.arpa"));
+	return strbuf_slice(&name);
+}
+
+/* Empty for what is no address. */
+static slice
+pointer_name(struct arena *arena, slice address)
+{
+	bool six = slice_has_prefix_nocase(address, SLICE("IPv6:"));
+	const char *text = arena_cstr(arena, slice_from(address, six ? 5 : 0));
+	unsigned char b[sizeof(struct in6_addr)];
+
+	if (inet_pton(six ? AF_INET6 : AF_INET, text, b) != 1)
+		return SLICE("");
+	return six ? ipv6_pointer_name(arena, b) : ipv4_pointer_name(arena, b);
+}
+
+/* Sets client->ptr; what `resolve` says is RESOLVE_OK until the forward
+ * lookup knows better. Of several names the first legal one counts. */
+static enum client_resolve
+find_pointer(const struct resolver_session *session, struct arena *arena,
+    struct client *client)
+{
+	const struct dns_answer *answer;
+	slice name;
+
+	if (hosts_find_pointer(session->resolver->hosts, arena,
+		client->address, &client->ptr))
+		return RESOLVE_OK;
+	name = pointer_name(arena, client->address);
+	if (name.len == 0)
+		return RESOLVE_FAIL;
+	answer = ask(session, arena, DNS_PTR, name);
+	if (is_failure(answer))
+		return RESOLVE_TEMP;
+	if (answer->status != DNS_FOUND || answer->count == 0)
+		return RESOLVE_FAIL;
+	client->ptr = answer->values[0];
+	return RESOLVE_OK;
+}
+
+static bool
+has_value(const struct dns_answer *answer, slice value)
+{
+	for (size_t i = 0; i < answer->count; i++) {
+		if (slice_eq_nocase(answer->values[i], value))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Does client->ptr lead back to the client? To sendmail a forward lookup that
+ * the server answers with a failure is as good as one that gives another
+ * address. No answer at all is no proof of a forgery: that may be our own
+ * server's fault, or our haste.
+ */
+static enum client_resolve
+confirm_pointer(const struct resolver_session *session, struct arena *arena,
+    const struct client *client)
+{
+	bool six = slice_has_prefix_nocase(client->address, SLICE("IPv6:"));
+	const struct dns_answer *answer;
+
+	switch (hosts_match(
+	    session->resolver->hosts, client->ptr, client->address)) {
+	case HOSTS_SAME:
+		return RESOLVE_OK;
+	case HOSTS_OTHER:
+		return RESOLVE_FORGED;
+	case HOSTS_UNKNOWN:
+		break;
+	}
+	answer = ask(session, arena, six ? DNS_AAAA : DNS_A, client->ptr);
+	if (answer->status == DNS_SILENT)
+		return RESOLVE_TEMP;
+	if (answer->status == DNS_FOUND &&
+	    has_value(answer, client->address))
+		return RESOLVE_OK;
+	return RESOLVE_FORGED;
+}
+
+void
+resolver_find_client(struct resolver *resolver, struct arena *arena,
+    deadline_ms deadline, struct client *client)
+{
+	const struct resolver_session session = {resolver, deadline};
+
+	client->ptr = SLICE("");
+	client->resolve = find_pointer(&session, arena, client);
+	if (client->resolve == RESOLVE_OK)
+		client->resolve = confirm_pointer(&session, arena, client);
+	client_set_name(arena, client);
+}
+
+struct resolver_stats
+resolver_get_stats(struct resolver *resolver)
+{
+	struct dns_stats stats = dns_get_stats(resolver->dns);
+
+	return (struct resolver_stats){
+	    .questions = stats.questions,
+	    .cache_hits = stats.cache_hits,
+	    .timeouts = stats.timeouts,
+	    .failures = stats.failures,
+	};
+}
