@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What all doors of one running daemon share. Filled by main before any door
- * opens, constant afterwards but for the counters, which are atomic.
+ * opens, constant afterwards but for what is atomic.
  */
 #ifndef MILTER_SERVICE_H
 #define MILTER_SERVICE_H
@@ -14,6 +14,7 @@
 struct counters {
 	atomic_ulong connections;   /* milter sessions begun */
 	atomic_ulong open_sessions; /* milter sessions now */
+	atomic_ulong open_messages; /* between MAIL and their end */
 	atomic_ulong messages;	    /* that reached end of message */
 	atomic_ulong rejected;	    /* verdicts of each kind */
 	atomic_ulong deferred;
@@ -30,6 +31,7 @@ struct service {
 	const char *config_path;
 	struct resolver *resolver;
 	time_t started_at;
+	atomic_bool stopping; /* no new mail; what has begun is finished */
 	struct counters counters;
 };
 

@@ -1,0 +1,392 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What is asked of the MTA, and why:
+ *
+ * - macros, with smfi_setsymlist: the administrator edits nothing in the MTA,
+ *   and Postfix tells {client_resolve}, which is in no default of its. The lists
+ *   of EOH and EOM are the same, because libmilter before 8.17.2 mixed them up;
+ * - headers where something counts them (hops, size), bodies where their size
+ *   counts, both without a reply; no DATA, no end of header, no unknown
+ *   commands;
+ * - of the actions, quarantine.
+ *
+ * The generation in force when the connection begins decides, and stays the
+ * connection's own to its end.
+ *
+ * on_close may come first or alone, on_abort after anything, and Postfix may
+ * send either twice. After QUIT_NC another connection follows on the same
+ * context without negotiation; a session is then made at its CONNECT, and
+ * libmilter corrects replies that were negotiated away.
+ *
+ * The only mutable globals of this file are the service and the address, set
+ * before the first callback: libmilter has no place for them.
+ */
+#include "milter/callbacks.h"
+
+#include "milter/apply.h"
+#include "milter/log.h"
+#include "milter/stage.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sysexits.h>
+#include <syslog.h>
+
+/* Longer than an SMTP client may be silent in an MTA (an hour in sendmail),
+ * so that the MTA is always the one to hang up. */
+enum { IDLE_SECONDS = 7210, BACKLOG = 4096, ADDRESS_MAX = 512 };
+
+static struct service *the_service;
+static char the_address[ADDRESS_MAX];
+
+static slice
+get_macro(void *context, const char *name)
+{
+	char symbol[32];
+	size_t len = strlen(name);
+
+	if (len >= sizeof(symbol))
+		return SLICE("");
+	memcpy(symbol, name, len + 1);
+	return slice_from_cstr(smfi_getsymval(context, symbol));
+}
+
+static struct macros
+macros_of(SMFICTX *ctx)
+{
+	return (struct macros){.get = get_macro, .context = ctx};
+}
+
+/* The session of this connection, ready for a new callback, or NULL. */
+static struct milter_session *
+session_of(SMFICTX *ctx)
+{
+	struct milter_session *session = smfi_getpriv(ctx);
+
+	if (session != NULL)
+		session_begin_callback(session);
+	return session;
+}
+
+static struct milter_session *
+begin_session(SMFICTX *ctx)
+{
+	struct milter_session *session = session_new(the_service);
+
+	if (session == NULL)
+		return NULL;
+	if (smfi_setpriv(ctx, session) == MI_SUCCESS)
+		return session;
+	session_free(session);
+	return NULL;
+}
+
+static void
+ask_for_macros(SMFICTX *ctx)
+{
+	static const struct {
+		int stage;
+		const char *names;
+	} wanted[] = {
+	    {SMFIM_CONNECT, "j _ v i {daemon_name} {client_name} {client_ptr} "
+	                    "{client_addr} {client_port} {client_resolve}"},
+	    {SMFIM_HELO, "{tls_version} {cipher} {cipher_bits} {verify} "
+	                 "{cert_subject} {cert_issuer}"},
+	    {SMFIM_ENVFROM, "i {auth_type} {auth_authen} {auth_author} "
+	                    "{mail_addr} {mail_host} {mail_mailer}"},
+	    {SMFIM_ENVRCPT, "i {rcpt_addr} {rcpt_host} {rcpt_mailer}"},
+	    {SMFIM_DATA, "i"},
+	    {SMFIM_EOH, "i"},
+	    {SMFIM_EOM, "i"},
+	};
+
+	for (size_t i = 0; i < sizeof(wanted) / sizeof(*wanted); i++) {
+		char names[128];
+
+		(void)strncpy(names, wanted[i].names, sizeof(names) - 1);
+		names[sizeof(names) - 1] = '\0';
+		if (smfi_setsymlist(ctx, wanted[i].stage, names) != MI_SUCCESS)
+			log_line(LOG_WARNING, "cannot ask the MTA for macros");
+	}
+}
+
+static unsigned long
+unwanted_steps(const struct policy *policy)
+{
+	unsigned long steps = SMFIP_NODATA | SMFIP_NOEOH | SMFIP_NOUNKNOWN;
+
+	if (policy->max_message_size == 0)
+		steps |= SMFIP_NOBODY;
+	if (policy->max_message_size == 0 && policy->max_hops == 0)
+		steps |= SMFIP_NOHDRS;
+	return steps;
+}
+
+static sfsistat
+on_negotiate(SMFICTX *ctx, unsigned long actions, unsigned long steps,
+    unsigned long unused2, unsigned long unused3, unsigned long *ret_actions,
+    unsigned long *ret_steps, unsigned long *ret2, unsigned long *ret3)
+{
+	struct milter_session *session = begin_session(ctx);
+
+	(void)unused2;
+	(void)unused3;
+	if (session == NULL)
+		return SMFIS_REJECT;
+	*ret_actions = actions & (SMFIF_QUARANTINE | SMFIF_SETSYMLIST);
+	*ret_steps = steps &
+	    (unwanted_steps(session->generation->policy) | SMFIP_NR_HDR |
+		SMFIP_NR_BODY | SMFIP_HDR_LEADSPC);
+	*ret2 = *ret3 = 0;
+	session->takes_no_reply = (steps & SMFIP_NR_HDR) != 0 &&
+	    (steps & SMFIP_NR_BODY) != 0;
+	if (!session->takes_no_reply)
+		*ret_steps &= ~(unsigned long)(SMFIP_NR_HDR | SMFIP_NR_BODY);
+	session->keeps_space = (steps & SMFIP_HDR_LEADSPC) != 0;
+	if ((actions & SMFIF_SETSYMLIST) != 0)
+		ask_for_macros(ctx);
+	return SMFIS_CONTINUE;
+}
+
+static sfsistat
+without_session(SMFICTX *ctx)
+{
+	struct arena *scratch = arena_new(0);
+	struct answer answer = stage_out_of_order();
+	sfsistat status = apply_answer(ctx, scratch, &answer);
+
+	arena_free(scratch);
+	return status;
+}
+
+static sfsistat
+on_connect(SMFICTX *ctx, char *host, _SOCK_ADDR *address)
+{
+	struct milter_session *session = session_of(ctx);
+	struct macros macros = macros_of(ctx);
+	struct answer answer;
+
+	if (session == NULL)
+		session = begin_session(ctx);
+	if (session == NULL)
+		return without_session(ctx);
+	session_connect(session, slice_from_cstr(host), address, &macros);
+	answer = stage_connect(session);
+	return apply_answer(ctx, session->scratch, &answer);
+}
+
+static sfsistat
+on_helo(SMFICTX *ctx, char *helo)
+{
+	struct milter_session *session = session_of(ctx);
+	struct answer answer;
+
+	if (session == NULL)
+		return without_session(ctx);
+	session_helo(session, slice_from_cstr(helo));
+	answer = stage_helo(session);
+	return apply_answer(ctx, session->scratch, &answer);
+}
+
+static sfsistat
+on_envfrom(SMFICTX *ctx, char **arguments)
+{
+	struct milter_session *session = session_of(ctx);
+	struct macros macros = macros_of(ctx);
+	struct answer answer;
+
+	if (session == NULL)
+		return without_session(ctx);
+	session_mail(session, arguments, &macros);
+	answer = stage_mail(session, &macros);
+	return apply_answer(ctx, session->scratch, &answer);
+}
+
+static sfsistat
+on_envrcpt(SMFICTX *ctx, char **arguments)
+{
+	struct milter_session *session = session_of(ctx);
+	struct macros macros = macros_of(ctx);
+	struct answer answer;
+	slice recipient;
+
+	if (session == NULL)
+		return without_session(ctx);
+	recipient = session_recipient(session, slice_from_cstr(arguments[0]));
+	answer = stage_recipient(session, recipient, &macros);
+	return apply_answer(ctx, session->scratch, &answer);
+}
+
+static sfsistat
+continue_silently(const struct milter_session *session)
+{
+	return session->takes_no_reply ? SMFIS_NOREPLY : SMFIS_CONTINUE;
+}
+
+static sfsistat
+on_header(SMFICTX *ctx, char *name, char *value)
+{
+	struct milter_session *session = session_of(ctx);
+
+	if (session == NULL)
+		return SMFIS_TEMPFAIL;
+	session_header(session, slice_from_cstr(name), slice_from_cstr(value));
+	return continue_silently(session);
+}
+
+static sfsistat
+on_body(SMFICTX *ctx, unsigned char *chunk, size_t len)
+{
+	struct milter_session *session = session_of(ctx);
+
+	if (session == NULL)
+		return SMFIS_TEMPFAIL;
+	session_body(session, (slice){(const char *)chunk, len});
+	return continue_silently(session);
+}
+
+static sfsistat
+on_eom(SMFICTX *ctx)
+{
+	struct milter_session *session = session_of(ctx);
+	struct macros macros = macros_of(ctx);
+	struct answer answer;
+
+	if (session == NULL)
+		return without_session(ctx);
+	answer = stage_end_of_message(session, &macros);
+	return apply_answer(ctx, session->scratch, &answer);
+}
+
+static sfsistat
+on_abort(SMFICTX *ctx)
+{
+	struct milter_session *session = session_of(ctx);
+
+	if (session != NULL)
+		session_end_message(session);
+	return SMFIS_CONTINUE;
+}
+
+/* May run on libmilter's controller thread, which then holds the lock of the
+ * whole pool: nothing here may wait. */
+static sfsistat
+on_close(SMFICTX *ctx)
+{
+	struct milter_session *session = session_of(ctx);
+
+	if (session == NULL)
+		return SMFIS_CONTINUE;
+	(void)smfi_setpriv(ctx, NULL);
+	stage_close(session);
+	session_free(session);
+	return SMFIS_CONTINUE;
+}
+
+/* "inet:host:port", "inet:port@host", "*" and bare IPv6 addresses in the one
+ * form that libmilter reads. */
+static slice
+libmilter_address(struct arena *arena, slice address)
+{
+	slice rest = slice_from(address, slice_index(address, ':') + 1);
+	size_t at = slice_index(rest, '@');
+	size_t colon = slice_last_index(rest, ':');
+	slice port = slice_first(rest, at);
+	slice host = slice_from(rest, at + 1);
+	bool is_ip6;
+
+	if (socket_is_unix(address))
+		return address;
+	if (at == rest.len && colon < rest.len) {
+		host = slice_first(rest, colon);
+		port = slice_from(rest, colon + 1);
+	}
+	if (host.len > 1 && host.ptr[0] == '[')
+		host = (slice){host.ptr + 1, host.len - 2};
+	if (host.len == 0 || slice_eq(host, SLICE("*")))
+		return arena_printf(
+		    arena, "inet:" SLICE_FMT, SLICE_ARG(port));
+	is_ip6 = slice_index(host, ':') < host.len;
+	if (is_ip6)
+		return arena_printf(arena, "inet6:" SLICE_FMT "@[" SLICE_FMT
+		    "]", SLICE_ARG(port), SLICE_ARG(host));
+	return arena_printf(arena, "inet:" SLICE_FMT "@" SLICE_FMT,
+	    SLICE_ARG(port), SLICE_ARG(host));
+}
+
+static bool
+register_callbacks(void)
+{
+	struct smfiDesc description = {
+	    .xxfi_name = (char[]){"milterd"},
+	    .xxfi_version = SMFI_VERSION,
+	    .xxfi_flags = SMFIF_QUARANTINE,
+	    .xxfi_negotiate = on_negotiate,
+	    .xxfi_connect = on_connect,
+	    .xxfi_helo = on_helo,
+	    .xxfi_envfrom = on_envfrom,
+	    .xxfi_envrcpt = on_envrcpt,
+	    .xxfi_header = on_header,
+	    .xxfi_body = on_body,
+	    .xxfi_eom = on_eom,
+	    .xxfi_abort = on_abort,
+	    .xxfi_close = on_close,
+	};
+
+	return smfi_register(description) == MI_SUCCESS &&
+	    smfi_settimeout(IDLE_SECONDS) == MI_SUCCESS &&
+	    smfi_setbacklog(BACKLOG) == MI_SUCCESS;
+}
+
+bool
+callbacks_open(struct service *service, slice address,
+    const struct socket_owner *owner, struct error *error)
+{
+	struct arena *arena = arena_new(0);
+	slice text = libmilter_address(arena, address);
+	mode_t old_mask;
+	int status;
+
+	the_service = service;
+	if (text.len < sizeof(the_address))
+		memcpy(the_address, text.ptr, text.len);
+	the_address[text.len < sizeof(the_address) ? text.len : 0] = '\0';
+	arena_free(arena);
+	if (!socket_remove_stale(address, error))
+		return false;
+	/* Nobody may connect before the socket has its owner and mode. */
+	old_mask = umask(0777);
+	errno = 0;
+	status = register_callbacks() &&
+	        smfi_setconn(the_address) == MI_SUCCESS
+	    ? smfi_opensocket(false)
+	    : MI_FAILURE;
+	(void)umask(old_mask);
+	if (status == MI_SUCCESS)
+		return socket_set_owner(address, owner, error);
+	(void)error_set(error, "socket: cannot listen at %s: %s", the_address,
+	    errno == 0 ? "libmilter refuses it" : strerror(errno));
+	if (error != NULL)
+		error->exit_code = EX_CANTCREAT;
+	return false;
+}
+
+slice
+callbacks_address(void)
+{
+	return slice_from_cstr(the_address);
+}
+
+bool
+callbacks_run(void)
+{
+	return smfi_main() == MI_SUCCESS;
+}
+
+void
+callbacks_stop(void)
+{
+	(void)smfi_stop();
+}
