@@ -119,19 +119,34 @@ succeed(struct control *c)
 	return true;
 }
 
+/* As after a SIGHUP. */
+static void
+log_report(slice report)
+{
+	slice line;
+
+	log_line(LOG_NOTICE, "reloaded");
+	while (slice_next(&report, '\n', &line))
+		log_line(LOG_INFO, SLICE_FMT, SLICE_ARG(line));
+}
+
 static bool
 command_reload(struct control *c)
 {
 	struct counters *counters = &c->service->counters;
 	struct error error = {0};
+	char text[1024];
 
 	if (c->arguments.len > 0)
 		return bad_usage(c);
 	if (reload(c->service->config_path, c->reply, &error)) {
 		atomic_fetch_add(&counters->reloads, 1);
+		log_report(strbuf_slice(c->reply));
 		return succeed(c);
 	}
 	atomic_fetch_add(&counters->failed_reloads, 1);
+	log_line(LOG_ERR, "not reloaded, the policy stays as it was: %s",
+	    error_format(&error, text, sizeof(text)));
 	strbuf_clear(c->reply);
 	return fail(c, 1, &error);
 }

@@ -130,6 +130,14 @@ read_session(struct request *r, struct error *error)
 	return true;
 }
 
+static slice
+first_recipient(const struct request *r)
+{
+	const struct attribute_recipient *first = r->attributes.first_recipient;
+
+	return first == NULL ? SLICE("") : first->value;
+}
+
 static void
 answer_refusal(struct request *r, slice recipient,
     const struct verdict *verdict, struct strbuf *reply)
@@ -156,6 +164,25 @@ answer_refusal(struct request *r, slice recipient,
 	    SLICE_ARG(verdict->text));
 }
 
+/* Mail that ends here needs no relaying: Postfix knows its own domains, and
+ * is not told to pass what it does not know to be one. Not so where the local
+ * part leads on to another host. */
+static bool
+ends_here(const struct request *r, slice address)
+{
+	size_t at = slice_last_index(address, '@');
+	slice local = slice_first(address, at);
+	slice domain = slice_from(address, at + 1);
+
+	while (domain.len > 0 && domain.ptr[domain.len - 1] == '.')
+		domain.len--;
+	return slice_index(local, '%') == local.len &&
+	       slice_index(local, '!') == local.len &&
+	       slice_index(local, '@') == local.len &&
+	       (domain.len == 0 ||
+		   class_has(r->generation->policy->local, domain));
+}
+
 /* A grant counts before a quarantine: the milter will see to that one. */
 static void
 answer_verdict(struct request *r, slice recipient,
@@ -170,26 +197,24 @@ answer_verdict(struct request *r, slice recipient,
 		strbuf_add(reply, SLICE("action=DISCARD\n\n"));
 		return;
 	case VERDICT_QUARANTINE:
-		if (!verdict->relay) {
-			strbuf_printf(reply, "action=HOLD " SLICE_FMT "\n\n",
-			    SLICE_ARG(verdict->text));
-			return;
-		}
-		break;
+		if (verdict->relay)
+			break;
+		strbuf_printf(reply, "action=HOLD " SLICE_FMT "\n\n",
+		    SLICE_ARG(verdict->text));
+		return;
 	case VERDICT_CONTINUE:
 	case VERDICT_ACCEPT:
 		break;
 	}
-	strbuf_add(reply, verdict->relay ? SLICE("action=OK\n\n")
-					 : SLICE("action=DUNNO\n\n"));
+	strbuf_add(reply, verdict->relay && !ends_here(r, first_recipient(r))
+			      ? SLICE("action=OK\n\n")
+			      : SLICE("action=DUNNO\n\n"));
 }
 
 static void
 judge(struct request *r, struct strbuf *reply)
 {
-	const struct attribute_recipient *first = r->attributes.first_recipient;
-	slice recipient = path_from_postfix(
-	    r->arena, first == NULL ? SLICE("") : first->value);
+	slice recipient = path_from_postfix(r->arena, first_recipient(r));
 	struct decision decision = {
 	    .policy = r->generation->policy,
 	    .ports = &r->ports,

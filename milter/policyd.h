@@ -5,7 +5,8 @@
  * is an action for smtpd_relay_restrictions, where the service stands before
  * reject_unauth_destination:
  *
- *	OK			the policy grants relaying
+ *	OK			the policy grants relaying to a host that is
+ *				not this one
  *	CODE ENHANCED TEXT	it refuses for want of relaying rights
  *	DISCARD			it discards the mail
  *	HOLD REASON		it quarantines it, without granting relaying

@@ -17,6 +17,7 @@
  */
 #include "milter/server.h"
 
+#include "milter/deadline.h"
 #include "milter/log.h"
 
 #include <errno.h>
@@ -63,7 +64,7 @@ struct queue {
 };
 
 struct complaint {
-	long long last; /* ms, 0: never */
+	deadline_ms last; /* 0: never */
 	unsigned held_back;
 };
 
@@ -82,7 +83,7 @@ struct server {
 	struct connection *dead;
 	struct complaint too_many;
 	struct complaint misbehaved;
-	long long draining_since; /* 0: not yet */
+	deadline_ms draining_since; /* 0: not yet */
 
 	pthread_mutex_t lock; /* for what follows */
 	pthread_cond_t has_job;
@@ -100,20 +101,11 @@ struct server {
 static struct server *servers;
 static atomic_bool is_stopping;
 
-static long long
-now_ms(void)
-{
-	struct timespec now;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &now);
-	return (long long)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 /* One line every ten seconds at most, with the count of those held back. */
 static void
 complain(struct server *server, struct complaint *about, const char *what)
 {
-	long long now = now_ms();
+	deadline_ms now = deadline_now();
 
 	if (about->last != 0 && now - about->last < COMPLAIN_EVERY_MS) {
 		about->held_back++;
@@ -345,7 +337,7 @@ on_readable(struct server *server, struct connection *c)
 		return;
 	}
 	if (c->input_len == 0)
-		c->since = now_ms();
+		c->since = deadline_now();
 	c->at_end = got == 0;
 	c->input_len += (size_t)got;
 	look_for_request(server, c);
@@ -357,7 +349,7 @@ read_again(struct server *server, struct connection *c)
 	arena_free(c->arena);
 	c->arena = NULL;
 	c->state = READING;
-	c->since = now_ms();
+	c->since = deadline_now();
 	if (c->input_len == 0) {
 		free(c->input);
 		c->input = NULL;
@@ -412,7 +404,7 @@ take_back_done(struct server *server)
 		if (c == NULL)
 			return;
 		c->state = WRITING;
-		c->since = now_ms();
+		c->since = deadline_now();
 		if (c->has_reply)
 			write_reply(server, c, false);
 		else
@@ -461,7 +453,7 @@ add_connection(struct server *server, int fd)
 	}
 	c = xmalloc(sizeof(*c));
 	*c = (struct connection){
-	    .fd = fd, .since = now_ms(), .index = server->count};
+	    .fd = fd, .since = deadline_now(), .index = server->count};
 	server->connections[server->count++] = c;
 	if (!watch(server, EPOLL_CTL_ADD, fd, EPOLLIN, c))
 		close_connection(server, c);
@@ -500,7 +492,7 @@ on_client(struct server *server)
 
 static bool
 has_waited_too_long(
-    const struct server_kind *kind, const struct connection *c, long long now)
+    const struct server_kind *kind, const struct connection *c, deadline_ms now)
 {
 	switch (c->state) {
 	case READING:
@@ -517,7 +509,7 @@ has_waited_too_long(
 static void
 on_tick(struct server *server)
 {
-	long long now = now_ms();
+	deadline_ms now = deadline_now();
 
 	/* Downwards: a closed one's place is taken by one already seen. */
 	for (size_t i = server->count; i > 0; i--) {
@@ -544,7 +536,7 @@ drain(struct server *server)
 	bool is_owing;
 
 	if (server->draining_since == 0) {
-		server->draining_since = now_ms();
+		server->draining_since = deadline_now();
 		(void)close(server->listen_fd);
 		server->listen_fd = -1;
 		for (size_t i = server->count; i > 0; i--) {
@@ -554,7 +546,7 @@ drain(struct server *server)
 		}
 	}
 	is_owing = server->count > 0;
-	return is_owing && now_ms() - server->draining_since < DRAIN_MS;
+	return is_owing && deadline_now() - server->draining_since < DRAIN_MS;
 }
 
 static void
@@ -590,7 +582,7 @@ run_loop(void *context)
 {
 	struct server *server = context;
 	struct epoll_event events[EVENTS_AT_ONCE];
-	long long last_tick = now_ms();
+	deadline_ms last_tick = deadline_now();
 
 	while (!atomic_load(&is_stopping) || drain(server)) {
 		int count = epoll_wait(server->epoll_fd, events, EVENTS_AT_ONCE,
@@ -598,9 +590,9 @@ run_loop(void *context)
 
 		for (int i = 0; i < count; i++)
 			on_event(server, &events[i]);
-		if (now_ms() - last_tick >= TICK_MS &&
+		if (deadline_now() - last_tick >= TICK_MS &&
 		    !atomic_load(&is_stopping)) {
-			last_tick = now_ms();
+			last_tick = deadline_now();
 			on_tick(server);
 		}
 		bury_dead(server);
