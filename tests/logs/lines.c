@@ -2,8 +2,9 @@
 /*
  * The maillog's own code, fed from standard input: one decision a line, its
  * fields between tabs: queue id, address, reverse name, resolve, verdict,
- * ruleset, arg1, arg2, code, enhanced code, about, text. The lines go to the
- * datagram socket named as the argument, as they go to a log daemon.
+ * ruleset, arg1, arg2, code, enhanced code, about, text. "continue" writes the
+ * line about a forged name alone. The lines go to the datagram socket named
+ * as the argument, as they go to a log daemon.
  */
 #include "milter/log.h"
 
@@ -77,7 +78,10 @@ log_one(struct arena *arena, slice line)
 	decision.queue_id = f[QUEUE_ID];
 	decision.arg1 = f[ARG1];
 	decision.arg2 = f[ARG2];
-	log_verdict(arena, &decision);
+	if (verdict.kind == VERDICT_CONTINUE)
+		log_forged(arena, f[QUEUE_ID], &client);
+	else
+		log_verdict(arena, &decision);
 	return true;
 }
 

@@ -1,0 +1,18 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause
+# The parity test as `make check` runs it. SENDMAIL_ROOT names the directory
+# that sendmail's packages were unpacked in, if they are not installed.
+: "${top_srcdir:?is set by make check}" "${top_builddir:?}"
+root=${SENDMAIL_ROOT:-/}
+skip() {
+	echo "SKIP: $1"
+	exit 77
+}
+[ "$(id -u)" = 0 ] || skip "needs root"
+[ -x "$root/usr/libexec/sendmail/sendmail" ] || skip "sendmail-bin is not here"
+[ -d "$root/usr/share/sendmail/cf" ] || skip "sendmail-cf is not here"
+for tool in m4 unshare ip dnsmasq; do
+	command -v $tool >/dev/null || skip "$tool is not here"
+done
+exec "${PYTHON:-python3}" -B "$top_srcdir/tests/parity/run.py" \
+	--milterctl "$top_builddir/milterctl" --sendmail-root "$root"
