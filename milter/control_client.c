@@ -14,8 +14,8 @@
 static bool
 fail(struct error *error, int exit_code, slice address, const char *what)
 {
-	(void)error_set(error, SLICE_FMT ": %s: %s", SLICE_ARG(address), what,
-	    strerror(errno));
+	(void)error_set(error, "%s: " SLICE_FMT ": %s", what,
+	    SLICE_ARG(address), strerror(errno));
 	error->exit_code = exit_code;
 	return false;
 }
@@ -38,9 +38,11 @@ connect_to(slice address, struct error *error)
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd >= 0 && connect(fd, (struct sockaddr *)&sun, sizeof(sun)) == 0)
 		return fd;
-	(void)fail(error,
-	    errno == EACCES || errno == EPERM ? EX_NOPERM : CONTROL_NOT_RUNNING,
-	    address, "is milterd running?");
+	if (errno == EACCES || errno == EPERM)
+		(void)fail(error, EX_NOPERM, address, "may not ask");
+	else
+		(void)fail(error, CONTROL_NOT_RUNNING, address,
+		    "milterd is not running");
 	if (fd >= 0)
 		(void)close(fd);
 	return -1;
