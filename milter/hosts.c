@@ -345,3 +345,25 @@ hosts_match(struct hosts *hosts, slice name, slice address)
 	(void)pthread_mutex_unlock(&hosts->lock);
 	return match;
 }
+
+void
+hosts_walk(struct hosts *hosts, slice name,
+    void (*each)(
+	void *context, slice address, const slice *names, size_t count),
+    void *context)
+{
+	struct arena *scratch = arena_new(0);
+	slice key = arena_copy_lower(scratch, name);
+
+	(void)pthread_mutex_lock(&hosts->lock);
+	refresh(hosts);
+	for (size_t at = first_entry(&hosts->by_name, key);
+	     has_key(&hosts->by_name, at, key); at++) {
+		const struct line *line =
+		    &hosts->lines[hosts->by_name.entries[at].line];
+
+		each(context, line->address, line->names, line->count);
+	}
+	(void)pthread_mutex_unlock(&hosts->lock);
+	arena_free(scratch);
+}

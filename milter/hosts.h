@@ -24,6 +24,13 @@ bool hosts_find_canonical(struct hosts *hosts, struct arena *arena, slice name,
 bool hosts_find_pointer(struct hosts *hosts, struct arena *arena,
     slice address, slice *ret_name);
 
+/* Calls `each` for every line that has the name, in the file's order. What it
+ * is given is gone when it returns; it must not ask `hosts` anything. */
+void hosts_walk(struct hosts *hosts, slice name,
+    void (*each)(
+	void *context, slice address, const slice *names, size_t count),
+    void *context);
+
 enum hosts_match {
 	HOSTS_UNKNOWN, /* no line has the name with such an address */
 	HOSTS_OTHER,   /* lines have the name, with other addresses */

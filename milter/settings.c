@@ -245,16 +245,12 @@ parse(struct reading *reading, const char *text)
  * The file.
  */
 
-/* What went wrong with the file; the words were found already. */
+/* A file that may not be read is another thing than one that is not there. */
 static bool
 name_exit_code(const char *path, struct error *error)
 {
-	if (error == NULL || error->exit_code != 0)
-		return false;
-	if (access(path, R_OK) != 0 && errno == EACCES)
+	if (error != NULL && access(path, R_OK) != 0 && errno == EACCES)
 		error->exit_code = EX_NOPERM;
-	else
-		error->exit_code = EX_NOINPUT;
 	return false;
 }
 

@@ -19,6 +19,9 @@ struct string_list {
 	size_t count;
 };
 
+void string_list_add(
+    struct arena *arena, struct string_list *list, slice item);
+
 enum client_source { CLIENT_FROM_MTA, CLIENT_FROM_DNS };
 
 struct settings {
@@ -63,6 +66,10 @@ struct settings {
 bool settings_read(const char *path, struct arena *arena,
     struct settings *ret_settings, struct error *error);
 
+/* NULL when the text is "zone" or "zone message" as in dnsbl, else what is
+ * wrong with it. */
+const char *settings_check_dnsbl(slice item);
+
 struct settings_field;
 
 /* One row of the words' table, for the manual's check, `milterctl` and
@@ -81,5 +88,9 @@ const struct settings_word *settings_words(void);
  * items of a list. */
 slice settings_value(const struct settings *settings,
     const struct settings_word *word, struct arena *arena);
+/* Gives `settings` the fixed words' values of those in force, which are
+ * copied. */
+void settings_keep_fixed(struct settings *settings,
+    const struct settings *in_force, struct arena *arena);
 
 #endif

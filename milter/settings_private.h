@@ -70,7 +70,7 @@ judge settings_judge_account;
 judge settings_judge_hostname;
 judge settings_judge_name;
 judge settings_judge_map;
-judge settings_judge_dnsbl;
+judge settings_judge_dnsbl; /* settings_check_dnsbl(), or a file */
 judge settings_judge_resolver;
 judge settings_judge_facility;
 

@@ -142,19 +142,25 @@ settings_judge_map(slice value)
 }
 
 const char *
-settings_judge_dnsbl(slice value)
+settings_check_dnsbl(slice item)
 {
-	slice zone = value;
 	size_t end = 0;
 
-	if (value.len > 0 && value.ptr[0] == '/')
-		return NULL;
-	while (end < value.len && !ascii_is_space(value.ptr[end]))
+	if (has_control(item))
+		return "has a control character in it";
+	while (end < item.len && !ascii_is_space(item.ptr[end]))
 		end++;
-	zone.len = end;
-	return zone.len == 0 || settings_judge_hostname(zone) != NULL
-	    ? "does not begin with a zone's name"
-	    : NULL;
+	if (end == 0 || settings_judge_hostname(slice_first(item, end)) != NULL)
+		return "does not begin with a zone's name";
+	return NULL;
+}
+
+const char *
+settings_judge_dnsbl(slice value)
+{
+	return value.len > 0 && value.ptr[0] == '/'
+	    ? NULL
+	    : settings_check_dnsbl(value);
 }
 
 static bool
@@ -224,8 +230,8 @@ settings_judge_facility(slice value)
 	return "is none of mail, daemon, user, auth, authpriv, local0 to local7";
 }
 
-static void
-list_add(struct arena *arena, struct string_list *list, slice item)
+void
+string_list_add(struct arena *arena, struct string_list *list, slice item)
 {
 	/* Full whenever the count is a power of two. */
 	if ((list->count & (list->count - 1)) == 0) {
@@ -345,7 +351,7 @@ set_text(struct reading *reading, const struct settings_word *word, slice value,
 	if (word->field->judge == settings_judge_map)
 		value = without_map_type(value);
 	if (word->field->type == FIELD_LIST)
-		list_add(reading->arena, field, value);
+		string_list_add(reading->arena, field, value);
 	else
 		*(slice *)field = arena_copy(reading->arena, value);
 	return true;
@@ -426,4 +432,22 @@ settings_value(const struct settings *settings,
 		    arena, "%04o", (unsigned)*(const mode_t *)field);
 	}
 	return SLICE("");
+}
+
+void
+settings_keep_fixed(struct settings *settings, const struct settings *in_force,
+    struct arena *arena)
+{
+	for (const struct settings_word *word = settings_words();
+	     word->name != NULL; word++) {
+		void *to = field_of(settings, word);
+		const void *from = const_field_of(in_force, word);
+
+		if (!word->is_fixed)
+			continue;
+		if (word->field->type == FIELD_STRING)
+			*(slice *)to = arena_copy(arena, *(const slice *)from);
+		else
+			*(mode_t *)to = *(const mode_t *)from;
+	}
 }

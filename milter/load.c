@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "milter/load.h"
+
+#include <string.h>
+#include <sysexits.h>
+
+#include "maps/text.h"
+#include "milter/own_names.h"
+
+/* The maps warn of few lines per file; this bounds the files. */
+#define MOST_WARNINGS 1000
+
+/* One generation being built. Everything goes into the snapshot's arena. */
+struct loading {
+	struct arena *arena;
+	struct generation *generation;
+	struct settings *settings;
+	struct policy *policy;
+	struct string_list warnings;
+	size_t left_out; /* warnings beyond the most */
+	struct snapshot_source source;
+	struct error *error;
+};
+
+static void
+on_warning(void *context, const char *text)
+{
+	struct loading *loading = context;
+
+	if (loading->warnings.count < MOST_WARNINGS)
+		string_list_add(loading->arena, &loading->warnings,
+		    slice_from_cstr(text));
+	else
+		loading->left_out++;
+}
+
+static void
+end_warnings(struct loading *loading)
+{
+	struct arena *arena = loading->arena;
+
+	if (loading->left_out > 0)
+		string_list_add(arena, &loading->warnings,
+		    arena_printf(arena, "and %zu more warnings",
+			loading->left_out));
+	loading->generation->warnings = loading->warnings.items;
+	loading->generation->warning_count = loading->warnings.count;
+}
+
+static slice
+without_dot(slice name)
+{
+	if (name.len > 1 && name.ptr[name.len - 1] == '.')
+		name.len--;
+	return name;
+}
+
+/*
+ * Classes.
+ */
+
+static void
+add_list(
+    struct arena *arena, struct string_list *list, struct string_list more)
+{
+	for (size_t i = 0; i < more.count; i++)
+		string_list_add(arena, list, more.items[i]);
+}
+
+static const struct class *
+add_class(struct loading *loading, slice name, struct string_list items)
+{
+	return snapshot_add_class(loading->generation->snapshot, name,
+	    items.items, items.count, &loading->source, loading->error);
+}
+
+/* Class w. Whoever blocks bad HELO needs the IPv6 loopback in it, as in
+ * feature/block_bad_helo.m4; the same below for class R. */
+static bool
+load_local(struct loading *loading, const struct own_names *own)
+{
+	struct arena *arena = loading->arena;
+	struct string_list items = {0};
+	slice hostname = loading->policy->hostname;
+
+	string_list_add(arena, &items, hostname);
+	string_list_add(arena, &items,
+	    slice_first(hostname, slice_index(hostname, '.')));
+	string_list_add(arena, &items, SLICE("localhost"));
+	string_list_add(arena, &items, SLICE("[127.0.0.1]"));
+	add_list(arena, &items, own->names);
+	if (loading->policy->block_bad_helo) {
+		string_list_add(
+		    arena, &items, SLICE("[IPv6:0:0:0:0:0:0:0:1]"));
+		string_list_add(arena, &items, SLICE("[IPv6:::1]"));
+	}
+	add_list(arena, &items, loading->settings->local_domain);
+	loading->policy->local =
+	    add_class(loading, SLICE("local_domain"), items);
+	return loading->policy->local != NULL;
+}
+
+static bool
+load_relay(struct loading *loading)
+{
+	struct arena *arena = loading->arena;
+	struct string_list items = {0};
+
+	if (loading->policy->block_bad_helo) {
+		string_list_add(arena, &items, SLICE("127.0.0.1"));
+		string_list_add(arena, &items, SLICE("IPv6:0:0:0:0:0:0:0:1"));
+		string_list_add(arena, &items, SLICE("IPv6:::1"));
+	}
+	add_list(arena, &items, loading->settings->relay_domain);
+	loading->policy->relay =
+	    add_class(loading, SLICE("relay_domain"), items);
+	return loading->policy->relay != NULL;
+}
+
+static bool
+load_trust_auth_mech(struct loading *loading)
+{
+	loading->policy->trust_auth_mech =
+	    add_class(loading, SLICE("trust_auth_mech"),
+		loading->settings->trust_auth_mech);
+	return loading->policy->trust_auth_mech != NULL;
+}
+
+/*
+ * Maps.
+ */
+
+static bool
+load_access(struct loading *loading)
+{
+	struct string_list paths = loading->settings->access;
+
+	if (paths.count == 0)
+		return true;
+	loading->policy->access = snapshot_add_map(
+	    loading->generation->snapshot, SLICE("access"), paths.items,
+	    paths.count, &loading->source, loading->error);
+	return loading->policy->access != NULL;
+}
+
+/*
+ * DNS lists. An item is "zone" or "zone message"; a file has one a line.
+ */
+
+struct dnsbl_list {
+	struct dnsbl *items;
+	size_t count;
+	bool is_enhanced; /* of those that are added now */
+};
+
+static void
+dnsbl_add(struct arena *arena, struct dnsbl_list *list, slice item)
+{
+	size_t end = 0;
+
+	if ((list->count & (list->count - 1)) == 0) {
+		size_t room = list->count == 0 ? 1 : list->count * 2;
+		struct dnsbl *items = ARENA_ARRAY(arena, struct dnsbl, room);
+
+		if (list->count > 0)
+			memcpy(items, list->items,
+			    list->count * sizeof(*items));
+		list->items = items;
+	}
+	while (end < item.len && !ascii_is_space(item.ptr[end]))
+		end++;
+	list->items[list->count++] = (struct dnsbl){
+	    .zone = without_dot(
+		arena_copy_lower(arena, slice_first(item, end))),
+	    .message = slice_trim(slice_from(item, end)),
+	    .enhanced = list->is_enhanced,
+	};
+}
+
+static bool
+bad_dnsbl_line(struct loading *loading, const struct text_file *file,
+    unsigned number, const char *problem)
+{
+	(void)error_at(loading->error, file->path, number, "%s", problem);
+	if (loading->error != NULL)
+		loading->error->exit_code = EX_DATAERR;
+	return false;
+}
+
+static bool
+load_dnsbl_file(struct loading *loading, struct dnsbl_list *list, slice path)
+{
+	struct text_file file;
+	unsigned number = 0;
+	slice line;
+
+	if (!text_file_read(arena_cstr(loading->arena, path),
+		loading->settings->allow_unsafe_files, loading->arena, &file,
+		loading->error))
+		return false;
+	while (slice_next(&file.content, '\n', &line)) {
+		const char *problem;
+
+		number++;
+		line = slice_trim(line);
+		if (line.len == 0 || line.ptr[0] == '#')
+			continue;
+		problem = settings_check_dnsbl(line);
+		if (problem != NULL)
+			return bad_dnsbl_line(loading, &file, number, problem);
+		dnsbl_add(loading->arena, list, line);
+	}
+	return true;
+}
+
+static bool
+load_dnsbl_items(struct loading *loading, struct dnsbl_list *list,
+    struct string_list items)
+{
+	for (size_t i = 0; i < items.count; i++) {
+		slice item = items.items[i];
+
+		if (item.ptr[0] != '/')
+			dnsbl_add(loading->arena, list, item);
+		else if (!load_dnsbl_file(loading, list, item))
+			return false;
+	}
+	return true;
+}
+
+static bool
+load_dnsbl(struct loading *loading)
+{
+	struct dnsbl_list list = {0};
+
+	if (!load_dnsbl_items(loading, &list, loading->settings->dnsbl))
+		return false;
+	list.is_enhanced = true;
+	if (!load_dnsbl_items(loading, &list, loading->settings->enhdnsbl))
+		return false;
+	loading->policy->dnsbl = list.items;
+	loading->policy->dnsbl_count = list.count;
+	return true;
+}
+
+/*
+ * The whole.
+ */
+
+static void
+begin_policy(struct loading *loading, const struct own_names *own)
+{
+	slice hostname = loading->settings->hostname;
+
+	loading->policy = ARENA_NEW(loading->arena, struct policy);
+	*loading->policy = loading->settings->options;
+	loading->policy->hostname = without_dot(hostname.len == 0
+		? own->hostname
+		: arena_copy_lower(loading->arena, hostname));
+}
+
+static bool
+load_all(struct loading *loading, const char *config_path)
+{
+	struct own_names own;
+
+	if (!settings_read(config_path, loading->arena, loading->settings,
+		loading->error))
+		return false;
+	own_names_find(loading->arena, NULL, NULL, &own);
+	begin_policy(loading, &own);
+	loading->source = (struct snapshot_source){
+	    .allow_unsafe_files = loading->settings->allow_unsafe_files,
+	    .warn = on_warning,
+	    .context = loading,
+	};
+	return load_access(loading) && load_local(loading, &own) &&
+	    load_relay(loading) && load_trust_auth_mech(loading) &&
+	    load_dnsbl(loading);
+}
+
+struct generation *
+load_generation(
+    const char *config_path, unsigned long number, struct error *error)
+{
+	struct snapshot *snapshot = snapshot_new();
+	struct arena *arena = snapshot_arena(snapshot);
+	struct generation *generation = ARENA_NEW(arena, struct generation);
+	struct loading loading = {
+	    .arena = arena,
+	    .generation = generation,
+	    .settings = ARENA_NEW(arena, struct settings),
+	    .error = error,
+	};
+
+	generation->snapshot = snapshot;
+	if (!load_all(&loading, config_path)) {
+		snapshot_release(snapshot);
+		return NULL;
+	}
+	generation->settings = loading.settings;
+	generation->policy = loading.policy;
+	generation->number = number;
+	generation->loaded_at = time(NULL);
+	end_warnings(&loading);
+	return generation;
+}
+
+struct generation *
+generation_acquire(struct generation *generation)
+{
+	(void)snapshot_acquire(generation->snapshot);
+	return generation;
+}
+
+void
+generation_release(struct generation *generation)
+{
+	if (generation != NULL)
+		snapshot_release(generation->snapshot);
+}
