@@ -18,6 +18,7 @@
  */
 #include "milter/callbacks.h"
 #include "milter/control.h"
+#include "milter/deadline.h"
 #include "milter/gate.h"
 #include "milter/log.h"
 #include "milter/policyd.h"
@@ -50,7 +51,7 @@
 #define PACKAGE_VERSION "0"
 #endif
 
-enum { FILES_FLOOR = 256, DRAIN_MS = 15000, DRAIN_LOOK_MS = 20 };
+enum { FILES_FLOOR = 256, DRAIN_MS = 15000, STOP_MS = 1000, LOOK_MS = 20 };
 
 struct options {
 	const char *config;
@@ -62,30 +63,62 @@ struct options {
 /* What wakes the main thread. The write end is for handlers and threads; it
  * never blocks, and a byte that does not fit is one of many. */
 static int wake_pipe[2] = {-1, -1};
+static atomic_bool reload_wanted;
+
+enum event {
+	EVENT_NONE,
+	EVENT_RELOAD,
+	EVENT_DRAIN, /* TERM */
+	EVENT_STOP,  /* INT */
+	EVENT_ENDED, /* libmilter has returned, as it was told */
+	EVENT_FAILED,
+};
 
 static void
-wake_main(char what)
+wake_main(enum event event)
 {
+	char byte = (char)event;
 	int saved = errno;
 	ssize_t n;
 
 	do
-		n = write(wake_pipe[1], &what, 1);
+		n = write(wake_pipe[1], &byte, 1);
 	while (n < 0 && errno == EINTR);
 	errno = saved;
+}
+
+/* However often it is asked for before it begins, one reload serves all. */
+static void
+want_reload(void)
+{
+	if (!atomic_exchange(&reload_wanted, true))
+		wake_main(EVENT_RELOAD);
 }
 
 static void
 on_signal(int number)
 {
-	wake_main(number == SIGHUP ? 'h' : number == SIGTERM ? 't' : 'i');
+	if (number == SIGHUP)
+		want_reload();
+	else
+		wake_main(number == SIGTERM ? EVENT_DRAIN : EVENT_STOP);
 }
 
 static void *
 run_libmilter(void *unused)
 {
 	(void)unused;
-	wake_main(callbacks_run() ? 's' : 'f');
+	wake_main(callbacks_run() ? EVENT_ENDED : EVENT_FAILED);
+	return NULL;
+}
+
+/* In a thread of its own, because it waits until libmilter's listener, which
+ * looks every five seconds, has noticed. */
+static void *
+stop_libmilter(void *unused)
+{
+	(void)unused;
+	callbacks_stop();
 	return NULL;
 }
 
@@ -100,7 +133,7 @@ run_usr1(void *unused)
 	(void)sigaddset(&set, SIGUSR1);
 	for (;;) {
 		if (sigwait(&set, &number) == 0)
-			wake_main('h');
+			want_reload();
 	}
 	return NULL;
 }
@@ -381,30 +414,31 @@ reload_now(struct service *service)
 	arena_free(arena);
 }
 
-/* The next byte from the pipe, or 0 after `timeout_ms` (-1: wait). */
-static char
+static enum event
 next_event(int timeout_ms)
 {
 	struct pollfd poll_fd = {.fd = wake_pipe[0], .events = POLLIN};
-	char event;
+	char byte;
 
 	if (poll(&poll_fd, 1, timeout_ms) > 0 &&
-	    read(wake_pipe[0], &event, 1) == 1)
-		return event;
-	return 0;
+	    read(wake_pipe[0], &byte, 1) == 1)
+		return (enum event)byte;
+	return EVENT_NONE;
 }
 
 /* Until libmilter or somebody else ends it; returns by what. */
-static char
+static enum event
 serve(struct service *service)
 {
 	for (;;) {
-		char event = next_event(-1);
+		enum event event = next_event(-1);
 
-		if (event == 'h')
+		if (event == EVENT_RELOAD) {
+			atomic_store(&reload_wanted, false);
 			reload_now(service);
-		else if (event != 0)
+		} else if (event != EVENT_NONE) {
 			return event;
+		}
 	}
 }
 
@@ -413,33 +447,51 @@ static void
 drain(struct service *service)
 {
 	atomic_ulong *open_messages = &service->counters.open_messages;
+	deadline_ms deadline = deadline_in(DRAIN_MS);
 
-	for (int ms = 0; ms < DRAIN_MS; ms += DRAIN_LOOK_MS) {
-		char event;
+	while (atomic_load(open_messages) > 0) {
+		enum event event = next_event(LOOK_MS);
 
-		if (atomic_load(open_messages) == 0)
+		if (event == EVENT_DRAIN || event == EVENT_STOP)
 			return;
-		event = next_event(DRAIN_LOOK_MS);
-		if (event == 't' || event == 'i')
-			return;
+		if (!deadline_passed(deadline))
+			continue;
+		log_line(LOG_WARNING,
+		    "%lu messages are cut off: they took too long",
+		    atomic_load(open_messages));
+		return;
 	}
-	log_line(LOG_WARNING, "%lu messages are cut off: they took too long",
-	    atomic_load(open_messages));
+}
+
+/* A connection wakes libmilter's listener. Where that does not help, the
+ * process ends without it. */
+static void
+end_libmilter(void)
+{
+	deadline_ms deadline = deadline_in(STOP_MS);
+	struct error error;
+	enum event event;
+
+	gate_stop();
+	if (!start_thread(stop_libmilter, &error))
+		return;
+	do {
+		watch_kick();
+		event = next_event(LOOK_MS);
+	} while (event != EVENT_ENDED && event != EVENT_FAILED &&
+	    !deadline_passed(deadline));
 }
 
 static void
-stop(struct service *service, slice milter_socket, char why)
+stop(struct service *service, slice milter_socket, enum event why)
 {
 	process_notify("STOPPING=1");
 	atomic_store(&service->stopping, true);
 	gate_shut_for_good();
-	if (why == 't')
+	if (why == EVENT_DRAIN)
 		drain(service);
-	callbacks_stop();
-	gate_stop();
-	watch_kick();
-	if (why == 't' || why == 'i')
-		(void)next_event(1000);
+	if (why == EVENT_DRAIN || why == EVENT_STOP)
+		end_libmilter();
 	socket_unlink(milter_socket);
 	server_stop_all();
 	watch_stop();
@@ -455,7 +507,7 @@ main(int argc, char **argv)
 	struct generation *generation;
 	struct options options;
 	int status = read_options(argc, argv, &options);
-	char why;
+	enum event why;
 
 	if (status >= 0)
 		return status;
@@ -493,8 +545,8 @@ main(int argc, char **argv)
 	listen_to_signals();
 	why = serve(&service);
 	log_line(LOG_INFO, "milterd ends%s",
-	    why == 'f' ? ": libmilter has failed" : "");
+	    why == EVENT_FAILED ? ": libmilter has failed" : "");
 	stop(&service, generation->settings->socket, why);
 	log_stop();
-	return why == 'f' ? EX_OSERR : EX_OK;
+	return why == EVENT_FAILED ? EX_OSERR : EX_OK;
 }
