@@ -52,7 +52,10 @@ bool
 socket_owner_from_settings(const struct settings *settings,
     struct socket_owner *ret_owner, struct error *error)
 {
-	struct socket_owner owner = {NOBODY, NO_GROUP, settings->socket_mode};
+	struct socket_owner owner = {.user = NOBODY,
+	    .group = NO_GROUP,
+	    .user_group = NO_GROUP,
+	    .mode = settings->socket_mode};
 	char name[256];
 
 	if (settings->user.len >= sizeof(name) ||
@@ -67,6 +70,7 @@ socket_owner_from_settings(const struct settings *settings,
 		if (pw == NULL)
 			return error_set(error, "no such user: %s", name);
 		owner.user = pw->pw_uid;
+		owner.user_group = pw->pw_gid;
 	}
 	if (settings->group.len > 0) {
 		const struct group *gr;
@@ -125,19 +129,33 @@ socket_remove_stale(slice address, struct error *error)
 	return true;
 }
 
+/* A new file has our own group unless its directory passes another on. */
+static gid_t
+group_to_give(const char *path, const struct socket_owner *owner)
+{
+	struct stat st;
+
+	if (owner->group == NO_GROUP && lstat(path, &st) == 0 &&
+	    st.st_gid == getegid())
+		return owner->user_group;
+	return owner->group;
+}
+
 bool
 socket_set_owner(
     slice address, const struct socket_owner *owner, struct error *error)
 {
 	struct sockaddr_un sun;
+	gid_t group;
 
 	if (!socket_is_unix(address))
 		return true;
 	if (!unix_address(address, &sun, error))
 		return false;
+	group = group_to_give(sun.sun_path, owner);
 	/* A process without root's rights keeps what it has. */
-	if ((owner->user != NOBODY || owner->group != NO_GROUP) &&
-	    lchown(sun.sun_path, owner->user, owner->group) != 0 &&
+	if ((owner->user != NOBODY || group != NO_GROUP) &&
+	    lchown(sun.sun_path, owner->user, group) != 0 &&
 	    geteuid() == 0)
 		return fail(error, EX_NOPERM, address, "cannot give away");
 	if (chmod(sun.sun_path, owner->mode) != 0)

@@ -15,12 +15,14 @@
 /* Of a unix socket. */
 struct socket_owner {
 	uid_t user;  /* (uid_t)-1: left as it is */
-	gid_t group; /* (gid_t)-1: left, for instance to a setgid directory */
+	gid_t group; /* (gid_t)-1: a setgid directory's, else user_group */
+	gid_t user_group; /* the user's own, or (gid_t)-1 */
 	mode_t mode;
 };
 
-/* `user`, `group` and `socket_mode` of the settings. A group is given to the
- * sockets only where one is set. */
+/* `user`, `group` and `socket_mode` of the settings. Where no group is set the
+ * sockets get the user's own, but not in a setgid directory, which gives them
+ * its group. */
 bool socket_owner_from_settings(const struct settings *settings,
     struct socket_owner *ret_owner, struct error *error);
 
