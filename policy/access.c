@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "policy/access.h"
 
+#include "policy/host.h"
 #include "policy/token.h"
 
 #include <string.h>
@@ -73,9 +74,9 @@ find_parts(const struct access_query *q, slice a, slice b, slice c)
 	if (q->d->policy->access == NULL)
 		return value;
 	key_add(&key, tag_names[q->tag]);
-	key_add(&key, a);
+	key_add(&key, host_unquoted(q->d->arena, a));
 	key_add(&key, b);
-	key_add(&key, c);
+	key_add(&key, host_unquoted(q->d->arena, c));
 	if (key.too_long)
 		return value;
 	value = look_up(q, (slice){key.bytes, key.len});
@@ -91,13 +92,29 @@ access_find_exact(const struct access_query *q, slice key)
 	return find_parts(q, key, SLICE(""), SLICE(""));
 }
 
+/* The first `c` that is neither quoted nor the first byte; text.len when there
+ * is none. */
+static size_t
+inner_index(slice text, char c)
+{
+	bool is_quoted = false;
+
+	for (size_t i = 0; i < text.len; i++) {
+		if (text.ptr[i] == '\\')
+			i++;
+		else if (text.ptr[i] == '"')
+			is_quoted = !is_quoted;
+		else if (text.ptr[i] == c && i > 0 && !is_quoted)
+			return i;
+	}
+	return text.len;
+}
+
 /* The next wider key: a name without its first label. Empty at the end. */
 static slice
 parent_domain(slice name)
 {
-	size_t dot = slice_index(slice_from(name, 1), '.');
-
-	return slice_from(name, 1 + dot + 1);
+	return slice_from(name, inner_index(name, '.') + 1);
 }
 
 static size_t
@@ -169,7 +186,7 @@ struct access_value
 access_find_full(const struct access_query *q, slice local, slice host)
 {
 	struct access_value value;
-	size_t plus = 1 + slice_index(slice_from(local, 1), '+');
+	size_t plus = inner_index(local, '+');
 	slice base = slice_first(local, plus);
 
 	value = find_parts(q, local, SLICE("@"), host);

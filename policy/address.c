@@ -7,6 +7,7 @@
  */
 #include "policy/address.h"
 
+#include "policy/host.h"
 #include "policy/match.h"
 
 /* Rounds of peeling local hosts; sendmail gives up at 50 nested rulesets. */
@@ -205,13 +206,17 @@ look_up(const struct decision *d, struct tokens host)
 	slice name = tokens_join(d->arena, host);
 	slice canonical;
 
-	if (d->ports->find_host(d->ports->context, d->arena, name,
-		&canonical) != WORLD_FOUND)
+	if (host_find(d, name, &canonical) != WORLD_FOUND)
 		return host;
-	trace_add(d->trace, "host " SLICE_FMT ": " SLICE_FMT, SLICE_ARG(name),
-	    SLICE_ARG(canonical));
 	if (slice_eq_nocase(name, canonical))
 		return with_dot(d->arena, host);
+	trace_add(d->trace, "host " SLICE_FMT ": " SLICE_FMT, SLICE_ARG(name),
+	    SLICE_ARG(canonical));
+	/* What was typed keeps its case. */
+	if (slice_has_prefix_nocase(canonical, name) &&
+	    text_is_boundary(canonical, name.len))
+		canonical = arena_printf(d->arena, SLICE_FMT SLICE_FMT,
+		    SLICE_ARG(name), SLICE_ARG(slice_from(canonical, name.len)));
 	return with_dot(d->arena, tokens_from(d->arena, canonical, NULL));
 }
 
@@ -219,11 +224,15 @@ look_up(const struct decision *d, struct tokens host)
 static struct tokens
 canonify_uucp_host(const struct decision *d, struct tokens host)
 {
-	struct tokens found = host;
+	struct tokens name = tokens_part(host, 0, host.count - 2);
+	struct tokens found = name;
 
 	if (!d->policy->nocanonify)
-		found = look_up(d, tokens_part(host, 0, host.count - 2));
-	return has_final_dot(found) ? found : with_dot(d->arena, host);
+		found = look_up(d, name);
+	if (has_final_dot(found))
+		return found;
+	return tokens_concat(
+	    d->arena, name, tokens_from(d->arena, SLICE(".UUCP."), NULL));
 }
 
 /* A domain of ours needs no DNS to be ours, so it is not asked for. */
@@ -459,6 +468,24 @@ is_local_host(const struct decision *d, const struct address *a)
 	return class_has(d->policy->local, tokens_join(d->arena, name));
 }
 
+/* sendmail's own name for "no host"; what a client gets from writing it is
+ * an unqualified address. */
+static bool
+is_local_marker(const struct address *a)
+{
+	return a->host.count == 1 &&
+	    token_is_word(a->host, 0, SLICE("*LOCAL*"));
+}
+
+/* An unqualified address of several tokens is looked into no further. */
+static bool
+is_ours_to_peel(const struct decision *d, const struct address *a)
+{
+	if (!a->has_host)
+		return a->local.count == 1;
+	return is_local_host(d, a) || is_local_marker(a);
+}
+
 bool
 address_parse(const struct decision *d, struct tokens t,
     struct address *ret_address, struct address_fault *ret_fault)
@@ -472,8 +499,9 @@ address_parse(const struct decision *d, struct tokens t,
 		}
 		if (!check_syntax(&a, ret_fault))
 			return false;
-		if (!a.has_host || is_local_host(d, &a)) {
-			a.local = tokens_dequote(d->arena, a.local);
+		if (is_ours_to_peel(d, &a)) {
+			if (!is_local_marker(&a))
+				a.local = tokens_dequote(d->arena, a.local);
 			if (a.local.count == 0)
 				return set_fault(ret_fault, "5.1.3",
 				    "User address required");
@@ -481,6 +509,10 @@ address_parse(const struct decision *d, struct tokens t,
 				t = a.local;
 				continue;
 			}
+		}
+		if (is_local_marker(&a)) {
+			a.has_host = false;
+			a.host = nothing();
 		}
 		*ret_address = a;
 		return true;
@@ -520,6 +552,25 @@ address_local(const struct decision *d, const struct address *address)
 	return tokens_join(d->arena, address->local);
 }
 
+/* "u%a@b" with a and b both ours is "u@a". */
+static void
+drop_own_detour(const struct decision *d, struct address *a)
+{
+	const struct class *local = d->policy->local;
+
+	while (class_has(local, tokens_join(d->arena, a->host))) {
+		size_t percent = tokens_last_index(a->local, '%');
+		struct tokens host = tokens_part(
+		    a->local, percent + 1, a->local.count);
+
+		if (percent == 0 || percent >= a->local.count ||
+		    !class_has(local, tokens_join(d->arena, host)))
+			return;
+		a->host = host;
+		a->local = tokens_part(a->local, 0, percent);
+	}
+}
+
 /* Ruleset 4 on ruleset 3: UUCP becomes "host!u" again. */
 slice
 address_sender_macro(const struct decision *d, slice sender)
@@ -530,10 +581,13 @@ address_sender_macro(const struct decision *d, slice sender)
 
 	if (a.is_null || a.is_list)
 		return SLICE("");
-	local = address_local(d, &a);
 	if (!a.has_host)
-		return local;
+		return address_local(d, &a);
+	if (is_local_marker(&a))
+		a.host = own_host(d);
 	address_strip_dots(&a);
+	drop_own_detour(d, &a);
+	local = address_local(d, &a);
 	if (a.host.count == 3 && ends_with_word(a.host, SLICE("UUCP")))
 		return arena_printf(d->arena, SLICE_FMT "!" SLICE_FMT,
 		    SLICE_ARG(a.host.list[0]), SLICE_ARG(local));

@@ -22,7 +22,8 @@ struct outcome {
 };
 
 struct outcome check_relay(const struct decision *d);
-/* `sender` as typed or, under delay_checks, <$f>. */
+/* `sender` as typed. (sendmail asks for <$f>, the sender rewritten, under
+ * delay_checks, unless it is built as Debian builds it: then as here.) */
 struct outcome check_mail(const struct decision *d, slice sender);
 struct outcome check_rcpt(const struct decision *d, slice recipient);
 

@@ -139,9 +139,7 @@ wants_checks(const struct decision *d, slice recipient)
 static struct verdict
 delayed_checks(const struct decision *d, struct verdict so_far)
 {
-	slice sender = arena_printf(d->arena, "<" SLICE_FMT ">",
-	    SLICE_ARG(address_sender_macro(d, d->session->sender)));
-	struct outcome outcome = check_mail(d, sender);
+	struct outcome outcome = check_mail(d, d->session->sender);
 	struct verdict helo;
 
 	if (!outcome.is_final)

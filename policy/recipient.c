@@ -113,6 +113,13 @@ parse_recipient(const struct decision *d, struct tokens t,
 	}
 }
 
+/* `""@host`: no user, so nothing speaks for or against it. */
+static bool
+is_nobody(const struct address *a)
+{
+	return a->has_host && a->local.count == 0;
+}
+
 static struct access_value
 find_blocked(const struct decision *d, const struct address *a)
 {
@@ -136,7 +143,7 @@ check_blocklist(const struct decision *d, const struct address *a)
 {
 	struct access_value value;
 
-	if (!d->policy->blocklist_recipients)
+	if (!d->policy->blocklist_recipients || is_nobody(a))
 		return outcome_open();
 	value = find_blocked(d, a);
 	if (value.kind == ACCESS_NONE || value.kind == ACCESS_OK ||
@@ -177,6 +184,8 @@ check_recipient_domain(const struct decision *d, const struct address *a)
 	slice host = address_host(d, a);
 	struct access_value value;
 
+	if (is_nobody(a))
+		return outcome_open();
 	if (!a->has_host)
 		return outcome_relay(d, "a local recipient");
 	if (class_has(d->policy->local, host))

@@ -6,6 +6,7 @@
  */
 #include "policy/access.h"
 #include "policy/checks.h"
+#include "policy/host.h"
 #include "policy/match.h"
 
 static const char rule[] = "check_rcpt";
@@ -100,17 +101,18 @@ unresolved(const struct decision *d)
 	struct outcome outcome;
 	const char *text = "Relaying denied. IP name lookup failed ";
 
+	if (client->resolve == RESOLVE_FORGED)
+		text = "Relaying denied. IP name possibly forged ";
 	if (client->resolve == RESOLVE_TEMP)
-		return outcome_refusal(d, rule, 450, "4.4.0",
+		outcome = outcome_refusal(d, rule, 450, "4.4.0",
 		    arena_printf(d->arena,
 			"Relaying temporarily denied. Cannot resolve PTR "
 			"record for " SLICE_FMT,
 			SLICE_ARG(client->address)));
-	if (client->resolve == RESOLVE_FORGED)
-		text = "Relaying denied. IP name possibly forged ";
-	outcome = outcome_refusal(d, rule, 550, "5.7.1",
-	    arena_printf(
-		d->arena, "%s" SLICE_FMT, text, SLICE_ARG(client->name)));
+	else
+		outcome = outcome_refusal(d, rule, 550, "5.7.1",
+		    arena_printf(d->arena, "%s" SLICE_FMT, text,
+			SLICE_ARG(client->name)));
 	outcome.verdict.denied_relay = true;
 	return outcome;
 }
@@ -120,10 +122,7 @@ canonical_name(const struct decision *d, slice name)
 {
 	slice canonical;
 
-	if (d->ports->find_host(d->ports->context, d->arena, name,
-		&canonical) != WORLD_FOUND)
-		return name;
-	return canonical;
+	return host_find(d, name, &canonical) == WORLD_FOUND ? canonical : name;
 }
 
 static struct outcome

@@ -6,6 +6,7 @@
  */
 #include "policy/access.h"
 #include "policy/checks.h"
+#include "policy/host.h"
 #include "policy/match.h"
 
 static const char rule[] = "check_mail";
@@ -102,8 +103,7 @@ check_domain(const struct decision *d, slice host)
 	if (d->policy->accept_unresolvable_domains ||
 	    slice_eq_nocase(host, d->policy->hostname))
 		return outcome_open();
-	switch (d->ports->find_host(
-	    d->ports->context, d->arena, host, &canonical)) {
+	switch (host_find(d, host, &canonical)) {
 	case WORLD_FOUND:
 		return outcome_open();
 	case WORLD_NONE:
