@@ -67,7 +67,9 @@ set_verdict(json_t *object, struct arena *arena, const struct verdict *verdict)
 	json_object_set_new(
 	    object, "enhanced", json_text_or_null(arena, verdict->enhanced));
 	json_object_set_new(
-	    object, "text", json_text_or_null(arena, verdict->text));
+	    object, "text", verdict_is_refusal(verdict)
+		? json_text(arena, verdict->text)
+		: json_text_or_null(arena, verdict->text));
 	json_object_set_new(object, "reply",
 	    json_text_or_null(arena, verdict_reply(arena, verdict)));
 	json_object_set_new(object, "rule",
