@@ -19,6 +19,7 @@ mx_tempfail(const struct decision *d, slice host)
 		SLICE_ARG(host)));
 
 	outcome.is_overrulable = true;
+	outcome.verdict.denied_relay = true;
 	return outcome;
 }
 
