@@ -53,6 +53,7 @@ def answer(question, told):
                       and bool(told.get("relay")))
     if verdict == "discard":
         return Answer(verdict)
+    text = told.get("text") or ""
     if verdict == "quarantine":
-        return Answer(verdict, text=told["text"])
-    return Answer(verdict, told["code"], told["enhanced"], told["text"])
+        return Answer(verdict, text=text)
+    return Answer(verdict, told["code"], told["enhanced"], text)

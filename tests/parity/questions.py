@@ -126,7 +126,8 @@ class Maker:
     def beside(self, name):
         return self.rng.choice((
             "x." + name, "a.b." + name, name.partition(".")[2] or name,
-            "x" + name, name + "x", name + ".test", name[1:] or name))
+            "x" + name, name + "x", name + ".test",
+            name[1:].strip(".") or name))
 
     def local_part(self):
         rng = self.rng
