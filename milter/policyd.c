@@ -138,32 +138,6 @@ first_recipient(const struct request *r)
 	return first == NULL ? SLICE("") : first->value;
 }
 
-static void
-answer_refusal(struct request *r, slice recipient,
-    const struct verdict *verdict, struct strbuf *reply)
-{
-	struct log_decision line = {
-	    .queue_id = r->attributes.queue_id,
-	    .client = &r->session.client,
-	    .arg1 = recipient,
-	    .verdict = verdict,
-	};
-
-	if (!verdict->denied_relay) {
-		strbuf_add(reply, SLICE("action=DUNNO\n\n"));
-		return;
-	}
-	log_verdict(r->arena, &line);
-	atomic_fetch_add(verdict->kind == VERDICT_DEFER
-			     ? &r->service->counters.deferred
-			     : &r->service->counters.rejected,
-	    1);
-	/* Postfix itself says whom the text is about. */
-	strbuf_printf(reply, "action=%d " SLICE_FMT " " SLICE_FMT "\n\n",
-	    verdict->code, SLICE_ARG(verdict->enhanced),
-	    SLICE_ARG(verdict->text));
-}
-
 /* Mail that ends here needs no relaying: Postfix knows its own domains, and
  * is not told to pass what it does not know to be one. Not so where the local
  * part leads on to another host. */
@@ -183,6 +157,43 @@ ends_here(const struct request *r, slice address)
 		   class_has(r->generation->policy->local, domain));
 }
 
+/* Postfix shows the milter nothing that is decided for good here. */
+static void
+record(struct request *r, slice recipient, const struct verdict *verdict,
+    atomic_ulong *counter)
+{
+	struct log_decision line = {
+	    .queue_id = r->attributes.queue_id,
+	    .client = &r->session.client,
+	    .arg1 = recipient,
+	    .verdict = verdict,
+	};
+
+	log_verdict(r->arena, &line);
+	atomic_fetch_add(counter, 1);
+}
+
+/* Of mail that ends here the milter tells the client, in sendmail's words. Of
+ * other mail Postfix would say that it is not relayed, whatever the reason. */
+static void
+answer_refusal(struct request *r, slice recipient,
+    const struct verdict *verdict, struct strbuf *reply)
+{
+	struct counters *counters = &r->service->counters;
+
+	if (!verdict->denied_relay && ends_here(r, first_recipient(r))) {
+		strbuf_add(reply, SLICE("action=DUNNO\n\n"));
+		return;
+	}
+	record(r, recipient, verdict,
+	    verdict->kind == VERDICT_DEFER ? &counters->deferred
+					   : &counters->rejected);
+	/* Postfix itself says whom the text is about. */
+	strbuf_printf(reply, "action=%d " SLICE_FMT " " SLICE_FMT "\n\n",
+	    verdict->code, SLICE_ARG(verdict->enhanced),
+	    SLICE_ARG(verdict->text));
+}
+
 /* A grant counts before a quarantine: the milter will see to that one. */
 static void
 answer_verdict(struct request *r, slice recipient,
@@ -194,6 +205,7 @@ answer_verdict(struct request *r, slice recipient,
 		answer_refusal(r, recipient, verdict, reply);
 		return;
 	case VERDICT_DISCARD:
+		record(r, recipient, verdict, &r->service->counters.discarded);
 		strbuf_add(reply, SLICE("action=DISCARD\n\n"));
 		return;
 	case VERDICT_QUARANTINE:
