@@ -45,13 +45,16 @@ class Daemon:
     def start(self):
         self._process = subprocess.Popen(
             [self._programs.milterd, "-f", "-c", self.config],
-            stdin=subprocess.DEVNULL)
+            stdin=subprocess.DEVNULL, stderr=self._standard_error())
         end = time.monotonic() + 20
         while not self._listens():
             if not self.is_alive() or time.monotonic() > end:
                 raise RuntimeError("milterd does not start: exit "
                                    f"{self._process.poll()}")
             time.sleep(0.02)
+
+    def _standard_error(self):
+        return open(f"{self._state}/stderr", "a")
 
     def _listens(self):
         return self.control("status").returncode == 0 \

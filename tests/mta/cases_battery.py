@@ -5,6 +5,10 @@ Sources: nmap's smtp-open-relay, DSBL's relaytest, mail-abuse.org's relay test,
 and forms of our own.  The expected answer of each is what a sendmail without
 milterd gives to the same words in the same run; whatever is accepted must stay
 on the mail host.
+
+Postfix reads some forms differently before anybody is asked: where it finds a
+syntax error of its own (501), and where it takes \\@ for an @ or hands an
+address on without its quotes, the code is the one in the third column.
 """
 
 import policies
@@ -13,7 +17,7 @@ POLICY = policies.PLAIN
 
 STRANGER = "192.0.2.7"
 
-# One form a row: MAIL's argument, RCPT's argument.
+# One form a row: MAIL's argument, RCPT's argument, Postfix's own code.
 FORMS = """
 <spam@evil.example>      <u@victim.example>
 <>                       <u@victim.example>
@@ -30,8 +34,8 @@ FORMS = """
 <spam@abc.com>           <"u%victim.example">
 <spam@abc.com>           <"u@victim.example"@abc.com>
 <spam@abc.com>           <"u@victim.example"@[192.0.2.1]>
-<spam@abc.com>           <u@victim.example@abc.com>
-<spam@abc.com>           <u@victim.example@[192.0.2.1]>
+<spam@abc.com>           <u@victim.example@abc.com>        550
+<spam@abc.com>           <u@victim.example@[192.0.2.1]>    550
 <spam@abc.com>           <@abc.com:u@victim.example>
 <spam@abc.com>           <@[192.0.2.1]:u@victim.example>
 <spam@abc.com>           <@abc.com,@mail.abc.com:u@victim.example>
@@ -46,7 +50,7 @@ FORMS = """
 <spam@abc.com>           <u@abc.com.victim.example>
 <spam@abc.com>           <u@victim.example.>
 <spam@abc.com>           <u@[198.51.100.9]>
-<spam@abc.com>           <u@victim.example%abc.com>
+<spam@abc.com>           <u@victim.example%abc.com>        501
 <spam@abc.com>           <u@ABC.COM>
 <spam@abc.com>           <u@abc.com.>
 <spam@abc.com>           <"u%victim.example"@abc.com>
@@ -56,8 +60,8 @@ FORMS = """
 <spam@abc.com>           <victim.example!u%abc.com@abc.com>
 <spam@abc.com>           <abc.com!victim.example!u@abc.com>
 <spam@abc.com>           <"victim.example!u"@abc.com>
-<spam@abc.com>           <u\\@victim.example>
-<spam@abc.com>           <"u\\@victim.example"@abc.com>
+<spam@abc.com>           <u\\@victim.example>              550
+<spam@abc.com>           <"u\\@victim.example"@abc.com>    550
 <spam@abc.com>           <u%victim.example@localhost>
 <spam@abc.com>           <u%victim.example@[127.0.0.1]>
 <spam@abc.com>           <u%victim.example@ABC.COM.>
@@ -65,21 +69,23 @@ FORMS = """
 <spam@abc.com>           <u@[IPv6:2001:db8::7]>
 <spam@abc.com>           <u@victim.example.abc.com>
 <spam@abc.com>           <u@xabc.com>
-<spam@abc.com>           <u@victim.example,u@abc.com>
+<spam@abc.com>           <u@victim.example,u@abc.com>      501
 <spam@abc.com>           <u(abc.com)@victim.example>
 <spam@abc.com>           <u@(abc.com)victim.example>
-<spam@abc.com>           <u@3325256713>
+<spam@abc.com>           <u@3325256713>                    501
 <spam@abc.com>           <%victim.example@abc.com>
 <spam@abc.com>           <u+victim.example@abc.com>
 <spam@abc.com>           <u=victim.example@abc.com>
 <spam@abc.com>           <U@VICTIM.EXAMPLE>
-<spam@evil.example>      <u@192.0.2.1>
+<spam@evil.example>      <u@192.0.2.1>                     501
 """
 
 
 def forms():
-    return [tuple(row.replace("\\\\", "\\").split(None, 1))
-            for row in FORMS.strip().split("\n")]
+    """Sender, recipient and, if it differs, Postfix's own code."""
+    for row in FORMS.strip().split("\n"):
+        sender, recipient, *code = row.replace("\\\\", "\\").split()
+        yield sender, recipient, code[0] if code else None
 
 
 def attempt(bed, sender, recipient):
@@ -96,10 +102,11 @@ def attempt(bed, sender, recipient):
 def test_same_answers_as_sendmail_and_none_relays(bed):
     oracle = bed.world.oracle
     differing = []
-    for sender, recipient in forms():
+    for sender, recipient, postfix_code in forms():
         wanted = attempt(oracle, sender, recipient)
         got = attempt(bed, sender, recipient)
-        if got[:3] != wanted[:3]:
+        code = postfix_code if bed.is_postfix and postfix_code else wanted[:3]
+        if got[:3] != code:
             differing.append(f"  {sender} {recipient}\n    sendmail: {wanted}"
                              f"\n    {bed.name}: {got}")
     oracle.mta.settle()

@@ -103,7 +103,8 @@ def test_sockets_belong_to_daemon_and_group_of_directory(bed):
             f"{path}: {stat.filemode(status.st_mode)}"
         parent = os.stat(os.path.dirname(path))
         assert (status.st_uid, status.st_gid) == \
-            (parent.st_uid, parent.st_gid), path
+            (parent.st_uid, parent.st_gid), \
+            f"{path}: {status.st_uid}:{status.st_gid}"
 
 
 def test_daemon_runs_as_its_user(bed):

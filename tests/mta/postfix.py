@@ -82,6 +82,10 @@ class Postfix:
         """Messages on hold: queue id and reason, which 3.7 does not keep."""
         return {queue_id: "" for queue_id in self._files("hold")}
 
+    def flush(self):
+        """Try again now what could not be delivered."""
+        run("postqueue", "-f")
+
     def settle(self, timeout=20):
         """Wait until every message has gone where it goes."""
         end = time.monotonic() + timeout

@@ -111,6 +111,13 @@ class Sendmail:
                            env=self._package.environment(), stdin=text,
                            check=True)
 
+    def flush(self):
+        """Try again now what could not be delivered."""
+        subprocess.run(self._package.command("sendmail", "-L", self.tag, "-q",
+                                             "-C", self._cf),
+                       env=self._package.environment(), check=True,
+                       stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+
     def _control_files(self, kind):
         return sorted(path.name[2:] for path in self._queue.glob(kind + "*"))
 

@@ -11,10 +11,10 @@ OPTIONS = """\
 hostname = "mail.abc.com"
 local_domain = {{ "abc.com" }}
 access = "{access}"
-accept_unresolvable_domains = true
 nocanonify = true
 allow_unsafe_files = true
 """
+NO_NAME_SERVER = "accept_unresolvable_domains = true\n"
 
 
 class Node:
@@ -46,7 +46,7 @@ class Node:
 
 
 @contextlib.contextmanager
-def running(programs, directory, access, options=""):
+def running(programs, directory, access, options=NO_NAME_SERVER):
     """A node that runs, and is stopped if the test has not done so."""
     node = Node(programs, directory)
     node.write_access(access)
