@@ -235,6 +235,17 @@ canonify_uucp_host(const struct decision *d, struct tokens host)
 	    d->arena, name, tokens_from(d->arena, SLICE(".UUCP."), NULL));
 }
 
+/* Domains this host speaks for are canonical whatever DNS says. */
+static bool
+is_always_canonical(const struct policy *p, slice name)
+{
+	return class_has(p->local, name) ||
+	    (p->masquerade_entire_domain ? match_end(p->masquerade_domain, name)
+					 : class_has(p->masquerade_domain, name)) ||
+	    (p->generics_entire_domain ? match_end(p->generics_domain, name)
+				       : class_has(p->generics_domain, name));
+}
+
 /* A domain of ours needs no DNS to be ours, so it is not asked for. */
 static struct tokens
 canonify_name(const struct decision *d, struct tokens host, slice name)
@@ -246,8 +257,11 @@ canonify_name(const struct decision *d, struct tokens host, slice name)
 	if (!d->policy->nocanonify &&
 	    (!is_local || slice_index(name, '.') == name.len))
 		host = look_up(d, host);
-	return is_local && !has_final_dot(host) ? with_dot(d->arena, host)
-						: host;
+	if (has_final_dot(host))
+		return host;
+	name = tokens_join(d->arena, host);
+	return is_always_canonical(d->policy, name) ? with_dot(d->arena, host)
+						    : host;
 }
 
 static struct tokens
@@ -257,6 +271,20 @@ strip_superfluous_dots(struct tokens host)
 	    token_is(host, host.count - 2, '.'))
 		host.count--;
 	return host;
+}
+
+/* domaintable: the whole name, once. A map that cannot answer leaves it. */
+static struct tokens
+map_domain(const struct decision *d, struct tokens host, slice name)
+{
+	struct map_hit hit;
+
+	if (map_find(d->policy->domaintable, host_unquoted(d->arena, name),
+		&hit) != MAP_FOUND)
+		return host;
+	trace_add(d->trace, "domaintable " SLICE_FMT ": " SLICE_FMT " (%s:%u)",
+	    SLICE_ARG(name), SLICE_ARG(hit.value), hit.file, hit.line);
+	return tokens_from(d->arena, hit.value, NULL);
 }
 
 /* Ruleset 96. */
@@ -272,6 +300,10 @@ canonify_host(const struct decision *d, struct tokens host)
 	if (host.count >= 3 && token_is(host, 0, '[') &&
 	    token_is(host, host.count - 1, ']'))
 		return class_has(d->policy->local, name) ? own_host(d) : host;
+	if (d->policy->domaintable != NULL) {
+		host = map_domain(d, host, name);
+		name = tokens_join(d->arena, host);
+	}
 	if (ends_with_word(host, SLICE("UUCP")))
 		host = canonify_uucp_host(d, host);
 	if (!has_final_dot(host))
@@ -468,10 +500,8 @@ is_local_host(const struct decision *d, const struct address *a)
 	return class_has(d->policy->local, tokens_join(d->arena, name));
 }
 
-/* sendmail's own name for "no host"; what a client gets from writing it is
- * an unqualified address. */
-static bool
-is_local_marker(const struct address *a)
+bool
+address_is_local_marker(const struct address *a)
 {
 	return a->host.count == 1 &&
 	    token_is_word(a->host, 0, SLICE("*LOCAL*"));
@@ -483,7 +513,7 @@ is_ours_to_peel(const struct decision *d, const struct address *a)
 {
 	if (!a->has_host)
 		return a->local.count == 1;
-	return is_local_host(d, a) || is_local_marker(a);
+	return is_local_host(d, a) || address_is_local_marker(a);
 }
 
 bool
@@ -500,7 +530,7 @@ address_parse(const struct decision *d, struct tokens t,
 		if (!check_syntax(&a, ret_fault))
 			return false;
 		if (is_ours_to_peel(d, &a)) {
-			if (!is_local_marker(&a))
+			if (!address_is_local_marker(&a))
 				a.local = tokens_dequote(d->arena, a.local);
 			if (a.local.count == 0)
 				return set_fault(ret_fault, "5.1.3",
@@ -510,7 +540,7 @@ address_parse(const struct decision *d, struct tokens t,
 				continue;
 			}
 		}
-		if (is_local_marker(&a)) {
+		if (address_is_local_marker(&a)) {
 			a.has_host = false;
 			a.host = nothing();
 		}
@@ -571,19 +601,18 @@ drop_own_detour(const struct decision *d, struct address *a)
 	}
 }
 
-/* Ruleset 4 on ruleset 3: UUCP becomes "host!u" again. */
+/* Ruleset 4. */
 slice
-address_sender_macro(const struct decision *d, slice sender)
+address_external(const struct decision *d, const struct address *address)
 {
-	struct tokens t = tokens_from(d->arena, sender, NULL);
-	struct address a = address_canonify(d, t);
+	struct address a = *address;
 	slice local;
 
 	if (a.is_null || a.is_list)
 		return SLICE("");
 	if (!a.has_host)
 		return address_local(d, &a);
-	if (is_local_marker(&a))
+	if (address_is_local_marker(&a))
 		a.host = own_host(d);
 	address_strip_dots(&a);
 	drop_own_detour(d, &a);
@@ -593,4 +622,13 @@ address_sender_macro(const struct decision *d, slice sender)
 		    SLICE_ARG(a.host.list[0]), SLICE_ARG(local));
 	return arena_printf(d->arena, SLICE_FMT "@" SLICE_FMT,
 	    SLICE_ARG(local), SLICE_ARG(tokens_join(d->arena, a.host)));
+}
+
+slice
+address_sender_macro(const struct decision *d, slice sender)
+{
+	struct address a =
+	    address_canonify(d, tokens_from(d->arena, sender, NULL));
+
+	return address_external(d, &a);
 }

@@ -43,6 +43,13 @@ bool address_parse_text(const struct decision *d, slice text,
     struct address *ret_address, struct address_fault *ret_fault);
 
 void address_strip_dots(struct address *address);
+/* Is the host "*LOCAL*", sendmail's own name for "none yet"? A client who
+ * writes it gets an unqualified address. */
+bool address_is_local_marker(const struct address *address);
+/* As it is written for others (ruleset 4): without final dot, UUCP as
+ * "host!user", "*LOCAL*" as this host. */
+slice address_external(
+    const struct decision *d, const struct address *address);
 /* Host as a string, lower case. Local part as a string, as typed. */
 slice address_host(const struct decision *d, const struct address *address);
 slice address_local(const struct decision *d, const struct address *address);

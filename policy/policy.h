@@ -29,6 +29,21 @@ struct policy {
 	const struct class *trust_auth_mech; /* $={TrustAuthMech} */
 	const struct map *access;	     /* NULL: no access_db */
 
+	/* Rewriting; each map NULL and each class empty unless configured. */
+	const struct map *domaintable;
+	const struct map *genericstable;
+	const struct class *generics_domain;	  /* $=G */
+	const struct class *masquerade_domain;	  /* $=M */
+	const struct class *masquerade_exception; /* $=N */
+	const struct class *exposed_user;	  /* $=E */
+	slice masquerade_as; /* $M, empty: no masquerading */
+	bool generics_entire_domain;
+	bool masquerade_entire_domain;
+	bool masquerade_envelope;
+	bool allmasquerade;
+	bool limited_masquerade;
+	bool always_add_domain;
+
 	enum delay_checks delay_checks;
 	enum relay_mail_from relay_mail_from;
 	bool require_auth;

@@ -11,12 +11,12 @@
 static const char rule[] = "check_rcpt";
 
 static struct outcome
-mx_tempfail(const struct decision *d, slice host)
+mx_tempfail(const struct decision *d, const struct address *a)
 {
 	struct outcome outcome = outcome_refusal(d, rule, 450, "4.4.0",
 	    arena_printf(d->arena,
 		"Can not check MX records for recipient host " SLICE_FMT,
-		SLICE_ARG(host)));
+		SLICE_ARG(tokens_join_text(d->arena, a->host))));
 
 	outcome.is_overrulable = true;
 	outcome.verdict.denied_relay = true;
@@ -108,7 +108,7 @@ parse_recipient(const struct decision *d, struct tokens t,
 		case WORLD_NONE:
 			return true;
 		case WORLD_TEMPFAIL:
-			*ret_outcome = mx_tempfail(d, host);
+			*ret_outcome = mx_tempfail(d, &a);
 			return false;
 		}
 	}
@@ -206,7 +206,7 @@ check_recipient_domain(const struct decision *d, const struct address *a)
 	case WORLD_FOUND:
 		return outcome_relay(d, "we are the recipient's MX");
 	case WORLD_TEMPFAIL:
-		return mx_tempfail(d, host);
+		return mx_tempfail(d, a);
 	case WORLD_NONE:
 		break;
 	}
