@@ -8,8 +8,8 @@
  * c-ares runs.
  *
  * There are two channels. The first one goes on to the next server when one
- * answers SERVFAIL or REFUSED, but c-ares before 1.24 then reports at the end
- * what it reports of a dead port: ARES_ECONNREFUSED. Callers tell a server
+ * answers SERVFAIL or REFUSED, but c-ares 1.18 reports at the end what it
+ * reports of a dead port: ARES_ECONNREFUSED. Callers tell a server
  * that fails from one that is silent, so that question is put once more, over
  * a channel that hands out the answer as it comes.
  */
@@ -35,6 +35,8 @@ enum {
 	EVENTS_MAX = 16,
 	NAME_MAX_LEN = 253,
 	LABEL_MAX = 63,
+	SILENCES_MAX = 8,
+	SHORT_WAIT_MS = 50,
 };
 
 struct question {
@@ -55,6 +57,7 @@ struct dns {
 	struct dns_cache *cache;
 	struct question *open[BUCKETS];
 	unsigned open_count;
+	unsigned silences; /* waits in vain since a server last answered */
 	struct question *first_new;
 	struct question **end_new;
 	struct dns_stats stats;
@@ -221,11 +224,24 @@ note_silence(struct dns *dns, const struct question *question)
 	    deadline_now());
 }
 
+/*
+ * The fuse: where nothing at all has been heard for several waits, nobody is
+ * held up for long until a server answers again. The questions are still sent,
+ * so that it does as soon as it can.
+ */
+static unsigned
+patience_ms(const struct dns *dns)
+{
+	if (dns->silences >= SILENCES_MAX && dns->timeout_ms > SHORT_WAIT_MS)
+		return SHORT_WAIT_MS;
+	return dns->timeout_ms;
+}
+
 static const struct dns_answer *
 await(struct dns *dns, struct arena *arena, struct question *question,
     deadline_ms deadline)
 {
-	deadline_ms full_time = deadline_in(dns->timeout_ms);
+	deadline_ms full_time = deadline_in(patience_ms(dns));
 	deadline_ms until = deadline < full_time ? deadline : full_time;
 	struct timespec at = deadline_timespec(until);
 
@@ -236,6 +252,7 @@ await(struct dns *dns, struct arena *arena, struct question *question,
 	if (question->answer != NULL)
 		return copy_of(arena, question->answer);
 	dns->stats.timeouts++;
+	dns->silences++;
 	if (deadline_passed(full_time))
 		note_silence(dns, question);
 	return NULL;
@@ -292,6 +309,8 @@ set_answer(struct question *question, const struct dns_answer *answer)
 	    deadline_now());
 	if (answer->status == DNS_BROKEN || answer->status == DNS_SILENT)
 		dns->stats.failures++;
+	if (answer->status != DNS_SILENT)
+		dns->silences = 0;
 	question->answer =
 	    dns_answer_copy(xmalloc(dns_answer_size(answer)), answer);
 	*open_slot(dns, question->type, name_of(question)) = question->next;
@@ -531,7 +550,7 @@ open_descriptors(struct dns *dns, struct error *error)
 static void
 free_parts(struct dns *dns)
 {
-	/* Open questions end in here, some of them by way of the second. */
+	/* Calls on_answer() for the questions still open. */
 	if (dns->channel != NULL)
 		ares_destroy(dns->channel);
 	if (dns->frank != NULL)

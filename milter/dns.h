@@ -5,7 +5,7 @@
  * the answer or its deadline, whichever is first. The same question asked
  * twice at a time is sent once. Answers are kept: for their TTL (at most an
  * hour), failures for 5 s. An answer that comes too late for who asked still
- * goes to the cache.
+ * goes to the cache. While no server answers at all, waits are cut short.
  */
 #ifndef MILTER_DNS_H
 #define MILTER_DNS_H

@@ -84,7 +84,7 @@ is_speakable(const unsigned char *label, size_t len)
 static slice
 read_name(struct reader *reader)
 {
-	char text[NAME_MAX_LEN + 1];
+	char text[NAME_MAX_LEN];
 	size_t text_len = 0;
 	size_t at = reader->at;
 	size_t run = at;
@@ -118,7 +118,7 @@ read_name(struct reader *reader)
 			return arena_copy_lower(
 			    reader->arena, (slice){text, text_len});
 		}
-		if (text_len + len + 1 > NAME_MAX_LEN + 1)
+		if (text_len + (text_len > 0) + len > NAME_MAX_LEN)
 			break;
 		speakable = speakable &&
 		    is_speakable(reader->data + at + 1, len);
@@ -361,25 +361,22 @@ collect_exchangers(struct message *message, struct dns_answer *answer)
 }
 
 static void
-collect_pointers(struct message *message, struct dns_answer *answer)
+collect_pointer(struct message *message, struct dns_answer *answer)
 {
-	size_t seen = 0;
+	const struct record *record =
+	    find_record(message, DNS_PTR, answer->canonical);
+	slice name;
 
-	for (size_t i = 0; i < message->count && seen < DNS_POINTERS_MAX;
-	     i++) {
-		const struct record *record = &message->records[i];
-		slice name;
-
-		if (record->type != DNS_PTR ||
-		    !slice_eq(record->owner, answer->canonical))
-			continue;
-		answer->status = DNS_FOUND;
-		shorten_ttl(answer, record->ttl_s);
-		name = name_in(message, record, 0);
-		if (dns_is_host_name(name))
-			answer->values[answer->count++] = name;
-		seen++;
-	}
+	if (record == NULL)
+		return;
+	answer->status = DNS_FOUND;
+	shorten_ttl(answer, record->ttl_s);
+	name = name_in(message, record, 0);
+	if (name.len == 0)
+		name = SLICE(".");
+	else if (!dns_is_host_name(name))
+		return;
+	answer->values[answer->count++] = name;
 }
 
 static void
@@ -396,7 +393,7 @@ collect(struct message *message, enum dns_type type, struct dns_answer *answer)
 		collect_exchangers(message, answer);
 		break;
 	case DNS_PTR:
-		collect_pointers(message, answer);
+		collect_pointer(message, answer);
 		break;
 	}
 }

@@ -22,17 +22,20 @@ enum dns_status {
 };
 
 enum {
-	DNS_CNAMES_MAX = 10,
+	DNS_CNAMES_MAX = 11, /* as many as sendmail follows */
 	DNS_ADDRESSES_MAX = 128,
 	DNS_EXCHANGERS_MAX = 32,
-	DNS_POINTERS_MAX = 8, /* looked at, of however many */
 	DNS_TTL_MAX_S = 3600,
 	DNS_TTL_NEGATIVE_S = 60, /* where no SOA says otherwise */
 };
 
-/* Names are lower case, without trailing dot; addresses as in
- * policy/client.h; exchangers best first, a null MX (RFC 7505) is "". A PTR
- * or MX answer may be DNS_FOUND and hold no value, when all were bad names. */
+/*
+ * Names are lower case, without trailing dot; addresses as in
+ * policy/client.h; exchangers best first, a null MX (RFC 7505) is "". Of
+ * several pointers the first one alone counts, as to sendmail; one to the root
+ * is ".". A PTR or MX answer may be DNS_FOUND and hold no value, when what it
+ * gave was no host name.
+ */
 struct dns_answer {
 	enum dns_status status;
 	unsigned ttl_s;
@@ -41,8 +44,8 @@ struct dns_answer {
 	size_t count;
 };
 
-/* Fills all but nothing else than A, AAAA, MX, PTR answers to `name`. A packet
- * that cannot be understood gives DNS_BROKEN. */
+/* A packet that cannot be understood gives DNS_BROKEN. `name` is what was
+ * asked; whether the packet answers that question c-ares has checked. */
 void dns_answer_parse(struct arena *arena, enum dns_type type, slice name,
     slice packet, struct dns_answer *ret_answer);
 

@@ -17,7 +17,7 @@ struct resolver {
 	struct hosts *hosts;
 };
 
-static const struct dns_answer endless_chain = {.status = DNS_NO_NAME};
+static const struct dns_answer no_name = {.status = DNS_NO_NAME};
 
 struct resolver *
 resolver_new(const struct resolver_options *options, struct error *error)
@@ -54,7 +54,8 @@ resolver_free(struct resolver *resolver)
 
 /*
  * A name server that does not look CNAMEs up to their end leaves that to who
- * asks: while an answer is nothing but a CNAME, its target is asked for.
+ * asks: while an answer is nothing but a CNAME, its target is asked for. The
+ * last answer's `canonical` is the end of the whole chain.
  */
 static const struct dns_answer *
 ask(const struct resolver_session *session, struct arena *arena,
@@ -70,7 +71,7 @@ ask(const struct resolver_session *session, struct arena *arena,
 			return answer;
 		name = answer->canonical;
 	}
-	return &endless_chain;
+	return &no_name;
 }
 
 static bool
@@ -79,7 +80,14 @@ is_failure(const struct dns_answer *answer)
 	return answer->status == DNS_BROKEN || answer->status == DNS_SILENT;
 }
 
-/* The ports */
+/* The ports. A name without dot is no name to the DNS: that is what search
+ * domains are for, and none is tried here. */
+
+static bool
+has_dot(slice name)
+{
+	return slice_index(name, '.') < name.len;
+}
 
 /* MX first: most names asked for are those of mail domains, and then one
  * question is enough. */
@@ -94,6 +102,8 @@ find_host(
 	if (hosts_find_canonical(
 		session->resolver->hosts, arena, name, ret_canonical))
 		return WORLD_FOUND;
+	if (!has_dot(name))
+		return WORLD_NONE;
 	for (size_t i = 0; i < sizeof(types) / sizeof(*types); i++) {
 		const struct dns_answer *answer =
 		    ask(session, arena, types[i], name);
@@ -118,51 +128,74 @@ list_of_one(struct arena *arena, slice name)
 	return list;
 }
 
-/* A domain without MX record is its own exchanger: RFC 5321, 5.1. */
-static enum world_answer
-find_implicit_mx(const struct resolver_session *session, struct arena *arena,
-    slice domain, struct name_list *ret_hosts)
+static bool
+has_address(const struct resolver_session *session, struct arena *arena,
+    slice name)
 {
-	static const enum dns_type types[] = {DNS_A, DNS_AAAA};
-	bool failed = false;
-
-	for (size_t i = 0; i < sizeof(types) / sizeof(*types); i++) {
-		const struct dns_answer *answer =
-		    ask(session, arena, types[i], domain);
-
-		if (answer->status == DNS_FOUND) {
-			*ret_hosts = list_of_one(arena, domain);
-			return WORLD_FOUND;
-		}
-		failed = failed || is_failure(answer);
-	}
-	return failed ? WORLD_TEMPFAIL : WORLD_NONE;
+	return ask(session, arena, DNS_A, name)->status == DNS_FOUND ||
+	    ask(session, arena, DNS_AAAA, name)->status == DNS_FOUND;
 }
 
+static enum world_answer
+find_mx_in_hosts(const struct resolver_session *session, struct arena *arena,
+    slice domain, struct name_list *ret_hosts)
+{
+	slice canonical;
+
+	if (!hosts_find_canonical(
+		session->resolver->hosts, arena, domain, &canonical))
+		return WORLD_NONE;
+	*ret_hosts = list_of_one(arena, canonical);
+	return WORLD_FOUND;
+}
+
+/* Without the null MX of RFC 7505, which should be alone. */
+static enum world_answer
+exchangers_of(const struct dns_answer *answer, struct name_list *ret_hosts)
+{
+	struct name_list list = {answer->values, 0};
+
+	for (size_t i = 0; i < answer->count; i++) {
+		if (answer->values[i].len > 0)
+			list.names[list.count++] = answer->values[i];
+	}
+	if (list.count == 0)
+		return WORLD_NONE;
+	*ret_hosts = list;
+	return WORLD_FOUND;
+}
+
+/*
+ * A domain without MX record is its own exchanger, if it has an address: RFC
+ * 5321, 5.1. As in sendmail nobody is put off when that question fails, an
+ * alias is not its own exchanger, and /etc/hosts is asked last.
+ */
 static enum world_answer
 find_mx(void *context, struct arena *arena, slice domain,
     struct name_list *ret_hosts)
 {
 	const struct resolver_session *session = context;
-	const struct dns_answer *answer = ask(session, arena, DNS_MX, domain);
+	const struct dns_answer *answer = &no_name;
 
+	if (has_dot(domain))
+		answer = ask(session, arena, DNS_MX, domain);
 	switch (answer->status) {
 	case DNS_FOUND:
-		/* Nothing but bad names, or the null MX of RFC 7505. */
-		if (answer->count == 0 || answer->values[0].len == 0)
-			return WORLD_NONE;
-		*ret_hosts =
-		    (struct name_list){answer->values, answer->count};
-		return WORLD_FOUND;
+		return exchangers_of(answer, ret_hosts);
 	case DNS_NO_DATA:
-		return find_implicit_mx(session, arena, domain, ret_hosts);
+		if (!slice_eq_nocase(answer->canonical, domain))
+			return WORLD_NONE;
+		if (!has_address(session, arena, domain))
+			break;
+		*ret_hosts = list_of_one(arena, domain);
+		return WORLD_FOUND;
 	case DNS_NO_NAME:
-		return WORLD_NONE;
+		break;
 	case DNS_BROKEN:
 	case DNS_SILENT:
-		break;
+		return WORLD_TEMPFAIL;
 	}
-	return WORLD_TEMPFAIL;
+	return find_mx_in_hosts(session, arena, domain, ret_hosts);
 }
 
 static enum world_answer
