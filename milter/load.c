@@ -35,6 +35,20 @@ on_warning(void *context, const char *text)
 }
 
 static void
+warn_of_hostname(struct loading *loading)
+{
+	slice hostname = loading->policy->hostname;
+	slice text;
+
+	if (slice_index(hostname, '.') < hostname.len)
+		return;
+	text = arena_printf(loading->arena,
+	    "%s: hostname \"" SLICE_FMT "\" is not fully qualified",
+	    loading->settings->path, SLICE_ARG(hostname));
+	on_warning(loading, text.ptr);
+}
+
+static void
 end_warnings(struct loading *loading)
 {
 	struct arena *arena = loading->arena;
@@ -269,6 +283,7 @@ load_all(struct loading *loading, const char *config_path)
 		return false;
 	own_names_find(loading->arena, NULL, NULL, &own);
 	begin_policy(loading, &own);
+	warn_of_hostname(loading);
 	loading->source = (struct snapshot_source){
 	    .allow_unsafe_files = loading->settings->allow_unsafe_files,
 	    .warn = on_warning,

@@ -13,11 +13,13 @@
 
 #include <confuse.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <string.h>
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "maps/safe_file.h"
 #include "maps/text.h"
 
 /* clang-format off */
@@ -245,11 +247,17 @@ parse(struct reading *reading, const char *text)
  * The file.
  */
 
+static int
+errno_of_reading(const char *path)
+{
+	return faccessat(AT_FDCWD, path, R_OK, AT_EACCESS) == 0 ? 0 : errno;
+}
+
 /* A file that may not be read is another thing than one that is not there. */
 static bool
 name_exit_code(const char *path, struct error *error)
 {
-	if (error != NULL && access(path, R_OK) != 0 && errno == EACCES)
+	if (error != NULL && errno_of_reading(path) == EACCES)
 		error->exit_code = EX_NOPERM;
 	return false;
 }
@@ -279,21 +287,10 @@ read_file(struct reading *reading, struct text_file *ret_file)
 /* Known only when the file has been read: whether unsafe directories are
  * excused. */
 static bool
-check_directories(struct reading *reading)
+check_directories(struct reading *reading, const struct text_file *file)
 {
-	struct arena *scratch;
-	struct text_file file;
-	bool safe;
-
-	if (reading->settings->allow_unsafe_files)
-		return true;
-	scratch = arena_new(0);
-	safe = text_file_read(
-	    reading->path, false, scratch, &file, reading->error);
-	arena_free(scratch);
-	if (!safe && reading->error != NULL)
-		reading->error->exit_code = EX_NOPERM;
-	return safe;
+	return reading->settings->allow_unsafe_files ||
+	    safe_file_check(reading->path, &file->stat, reading->error);
 }
 
 static slice
@@ -355,7 +352,7 @@ settings_read(const char *path, struct arena *arena,
 	text = arena_cstr(arena, file.content);
 	if (!settings_scan(&reading, text, file.content.len) ||
 	    !parse(&reading, text) || !check_sockets(&reading) ||
-	    !check_directories(&reading))
+	    !check_directories(&reading, &file))
 		return false;
 	settings.path = arena_cstr(arena, slice_from_cstr(path));
 	*ret_settings = settings;

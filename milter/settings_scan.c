@@ -209,8 +209,11 @@ scan_assignment(struct scan *s)
 	unsigned *set_at;
 
 	s->at += peek(s, 0) == '+' ? 2 : 1;
-	if (s->list_line != 0 || s->token.len == 0)
+	if (s->list_line != 0)
 		return true; /* the library says what is wrong */
+	if (s->token.len == 0)
+		return settings_refuse(
+		    s->reading, s->line, "no word stands before this =");
 	if (word == NULL)
 		return refuse_name(s->reading, s->token, s->token_line);
 	set_at = &s->reading->set_at[word - settings_words()];

@@ -187,7 +187,7 @@ settings_judge_resolver(slice value)
 		return NULL;
 	if (value.ptr[0] == '[') {
 		end = slice_index(value, ']');
-		if (!is_address(slice_from(slice_first(value, end), 1),
+		if (end == value.len || !is_address(slice_from(slice_first(value, end), 1),
 			AF_INET6))
 			return shape;
 		value = slice_from(value, end + 1);
