@@ -547,6 +547,7 @@ main(int argc, char **argv)
 	log_line(LOG_INFO, "milterd ends%s",
 	    why == EVENT_FAILED ? ": libmilter has failed" : "");
 	stop(&service, generation->settings->socket, why);
+	generation_release(generation);
 	log_stop();
 	return why == EVENT_FAILED ? EX_OSERR : EX_OK;
 }
