@@ -7,18 +7,19 @@
  *
  *	OK			the policy grants relaying to a host that is
  *				not this one
- *	CODE ENHANCED TEXT	it refuses for want of relaying rights
+ *	CODE ENHANCED TEXT	it refuses
  *	DISCARD			it discards the mail
  *	HOLD REASON		it quarantines it, without granting relaying
  *	DEFER_IF_PERMIT TEXT	it could not be asked
  *	DUNNO			anything else
  *
- * A refusal for another reason is left to the milter, which gives it in
- * sendmail's very words; Postfix decorates what it hears here. Where the
+ * Of mail that ends on this host a refusal is left to the milter, which gives
+ * it in sendmail's very words; Postfix decorates what it hears here. Where the
  * recipient is foreign, reject_unauth_destination stands behind a DUNNO.
  *
- * Only the state RCPT is judged. A refusal given here is logged here, since
- * the milter will not see that recipient; all else the milter logs.
+ * Only the state RCPT is judged. A refusal or discard given here is logged
+ * here, since the milter will not see that recipient; all else the milter
+ * logs.
  */
 #ifndef MILTER_POLICYD_H
 #define MILTER_POLICYD_H

@@ -14,7 +14,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#define BACKLOG 512
+#define BACKLOG SOMAXCONN
 #define NOBODY ((uid_t)-1)
 #define NO_GROUP ((gid_t)-1)
 

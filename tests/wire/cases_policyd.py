@@ -73,8 +73,9 @@ def test_leaves_to_postfix_and_the_milter_what_is_theirs(programs, directory):
             ({**RELAY, "recipient": "u@abc.com"}, "DUNNO"),
             ({"recipient": "closed@abc.com"}, "DUNNO"),
             ({**LIAR, "recipient": "u@abc.com"}, "DUNNO"),
-            # A syntax error is no question of relaying.
-            ({"recipient": "u@victim.example@"}, "DUNNO")))
+            # Of what does not end here Postfix would say something else.
+            ({"recipient": "u@victim.example@"},
+             "553 5.1.3 Hostname required")))
 
 
 def test_discards_and_holds(programs, directory):

@@ -164,12 +164,11 @@ def running(programs, directory, access=ACCESS, options=""):
         doors.daemon.start()
         try:
             yield doors
+            assert doors.daemon.is_alive(), "milterd died:\n" + doors.log()
         finally:
             if doors.daemon.is_alive():
                 status = doors.daemon.stop()
                 assert status == 0, f"milterd ends with {status}"
-            else:
-                raise AssertionError("milterd died:\n" + doors.log())
 
 
 def everything(sock):
