@@ -243,7 +243,9 @@ is_always_canonical(const struct policy *p, slice name)
 	    (p->masquerade_entire_domain ? match_end(p->masquerade_domain, name)
 					 : class_has(p->masquerade_domain, name)) ||
 	    (p->generics_entire_domain ? match_end(p->generics_domain, name)
-				       : class_has(p->generics_domain, name));
+				       : class_has(p->generics_domain, name)) ||
+	    (p->virtuser_entire_domain ? match_end(p->virtuser_domain, name)
+				       : class_has(p->virtuser_domain, name));
 }
 
 /* A domain of ours needs no DNS to be ours, so it is not asked for. */

@@ -32,6 +32,9 @@ struct policy {
 	/* Rewriting; each map NULL and each class empty unless configured. */
 	const struct map *domaintable;
 	const struct map *genericstable;
+	const struct map *virtusertable;
+	const struct class *virtuser_domain;	  /* $={VirtHost} */
+	bool virtuser_entire_domain;
 	const struct class *generics_domain;	  /* $=G */
 	const struct class *masquerade_domain;	  /* $=M */
 	const struct class *masquerade_exception; /* $=N */

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "policy/rewrite.h"
 
-#include "base/strbuf.h"
 #include "policy/address.h"
 #include "policy/host.h"
 #include "policy/match.h"
+#include "policy/template.h"
 
 /* One address on its way. */
 struct work {
@@ -60,34 +60,6 @@ host_name(const struct work *w)
 
 /* genericstable */
 
-/* "%1" and its like in a value; an argument that is not given is empty. */
-static slice
-fill_in(const struct work *w, slice value, slice key, slice argument)
-{
-	struct strbuf filled;
-
-	if (slice_index(value, '%') == value.len)
-		return value;
-	strbuf_init(&filled, w->d->arena);
-	for (size_t i = 0; i < value.len; i++) {
-		char next = i + 1 < value.len ? value.ptr[i + 1] : '\0';
-
-		if (value.ptr[i] != '%' ||
-		    (next != '%' && !ascii_is_digit(next))) {
-			strbuf_add_char(&filled, value.ptr[i]);
-			continue;
-		}
-		i++;
-		if (next == '%')
-			strbuf_add_char(&filled, '%');
-		else if (next == '0')
-			strbuf_add(&filled, key);
-		else if (next == '1')
-			strbuf_add(&filled, argument);
-	}
-	return strbuf_slice(&filled);
-}
-
 static bool
 find_generic(struct work *w, slice key, slice argument, slice *ret_value)
 {
@@ -99,7 +71,8 @@ find_generic(struct work *w, slice key, slice argument, slice *ret_value)
 		trace_add(w->d->trace,
 		    "genericstable " SLICE_FMT ": " SLICE_FMT " (%s:%u)",
 		    SLICE_ARG(key), SLICE_ARG(hit.value), hit.file, hit.line);
-		*ret_value = fill_in(w, hit.value, key, argument);
+		*ret_value = template_fill(w->d->arena, hit.value,
+		    (slice[]){key, argument}, 2);
 		return true;
 	case MAP_MISSING:
 		trace_add(w->d->trace, "genericstable " SLICE_FMT ": -",
