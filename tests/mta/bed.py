@@ -13,6 +13,8 @@ import time
 import smtp
 from world import SERVER4, SERVER6
 
+WITH_MILTERD = ("sendmail", "milter", "postfix")
+
 
 class Bed:
     """What the tests see of one MTA; judges are the programs in whose log

@@ -6,9 +6,10 @@ Expected answer: srvrsmtp.c of sendmail, where DaemonPortOptions have M=a.
 
 import policies
 import sasl
+from bed import WITH_MILTERD
 
 POLICY = policies.REQUIRING
-NEEDS_MILTERD = True
+BEDS = WITH_MILTERD
 
 STRANGER = "192.0.2.7"
 

@@ -9,10 +9,11 @@ import socket
 import stat
 
 import policies
+from bed import WITH_MILTERD
 from world import DAEMON_USER, write
 
 POLICY = policies.PLAIN
-NEEDS_MILTERD = True
+BEDS = WITH_MILTERD
 
 
 def door(bed, name):
@@ -116,8 +117,6 @@ def test_daemon_runs_as_its_user(bed):
 
 
 def test_postfix_asks_the_socketmap(bed):
-    if not bed.is_postfix:
-        return
     table = f"socketmap:unix:{bed.daemon.sockets()['socketmap_socket']}:access"
     for key, value in (("qq.com", "DISCARD"), ("192.0.2.20", "RELAY"),
                        ("nosuch.example", None)):
@@ -128,6 +127,9 @@ def test_postfix_asks_the_socketmap(bed):
         reply = talk.rcpt("u@abc.com")
     assert reply == ("554 5.7.1 <bad.helo.example>: "
                      "Helo command rejected: Access denied"), reply
+
+
+test_postfix_asks_the_socketmap.beds = ("postfix",)
 
 
 def answer_to(bed, sender):

@@ -6,9 +6,10 @@ import time
 
 import policies
 import smtp
+from bed import WITH_MILTERD
 
 POLICY = policies.PLAIN
-NEEDS_MILTERD = True
+BEDS = WITH_MILTERD
 
 STRANGER = "192.0.2.7"
 TRUSTED = "192.0.2.20"

@@ -7,6 +7,7 @@ words, but not before it has accepted the message, and its own hop as well.
 """
 
 import policies
+from bed import WITH_MILTERD
 
 POLICY = policies.PLAIN
 
@@ -55,7 +56,7 @@ def test_too_many_hops(bed):
     bed.expect_delivered()
 
 
-test_too_many_hops.needs_milterd = True
+test_too_many_hops.beds = WITH_MILTERD
 
 
 def test_hops_at_the_limit(bed):

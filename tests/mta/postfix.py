@@ -32,6 +32,7 @@ smtpd_sasl_type = cyrus
 smtpd_sasl_path = smtpd
 cyrus_sasl_config_path = /etc/postfix/sasl
 smtpd_tls_security_level = none
+non_smtpd_milters = $smtpd_milters
 anvil_status_update_time = 1h
 smtpd_client_connection_rate_limit = 0
 smtpd_helo_restrictions =

@@ -41,9 +41,10 @@ from maillog import Maillog
 from results import Results, chosen, tests_of
 
 CASES = ("relay", "access", "limits", "doors", "battery", "failure",
-         "delayed", "auth")
-BEDS = {"postfix": ("alone", "postfix"),
-        "sendmail": ("alone", "sendmail", "milter")}
+         "local", "delayed", "auth")
+BEDS = ("alone", "sendmail", "milter", "postfix")
+BEDS_OF = {"postfix": ("alone", "postfix"),
+           "sendmail": ("alone", "sendmail", "milter")}
 CONFIG = "/etc/milterd/milterd.conf"
 STATE = "/run/milterd"
 IDENTITY = f'user = "{world.DAEMON_USER}"\nsocket_mode = 0660\n'
@@ -125,8 +126,9 @@ def running(bed):
         yield bed
 
 
-def needs_milterd(module, test):
-    return hasattr(module, "NEEDS_MILTERD") or hasattr(test, "needs_milterd")
+def runs_on(bed, module, test):
+    """Tests and modules may name the beds that they are for."""
+    return bed in getattr(test, "beds", getattr(module, "BEDS", BEDS))
 
 
 def plan(policy, beds, wanted):
@@ -139,7 +141,7 @@ def plan(policy, beds, wanted):
                 continue
             named = [(f"{bed}/{cases}/{name}", test)
                      for name, test in tests_of(module)
-                     if bed != "alone" or not needs_milterd(module, test)]
+                     if runs_on(bed, module, test)]
             tests += [row for row in named if chosen(row[0], wanted)]
         if tests:
             yield bed, tests
@@ -183,7 +185,7 @@ def arguments():
     parser.add_argument("--milterd", required=True, type=os.path.abspath)
     parser.add_argument("--milterctl", required=True, type=os.path.abspath)
     parser.add_argument("--sendmail-root", default="/", type=os.path.abspath)
-    parser.add_argument("--mta", choices=sorted(BEDS))
+    parser.add_argument("--mta", choices=sorted(BEDS_OF))
     parser.add_argument("tests", nargs="*", metavar="TEST")
     return parser.parse_args()
 
@@ -191,8 +193,7 @@ def arguments():
 def main():
     options = arguments()
     world.enter()
-    beds = BEDS[options.mta] if options.mta else \
-        ("alone", "sendmail", "milter", "postfix")
+    beds = BEDS_OF[options.mta] if options.mta else BEDS
     results = Results()
     root = tempfile.mkdtemp(prefix="milterd-mta-")
     try:
