@@ -23,12 +23,12 @@ struct resolver *
 resolver_new(const struct resolver_options *options, struct error *error)
 {
 	struct dns_options dns_options = {
-		.server = options->server,
-		.timeout_ms = options->timeout_ms == 0 ? TIMEOUT_MS :
-							 options->timeout_ms,
-		.cache_entries = options->cache_entries == 0 ?
-		    CACHE_ENTRIES :
-		    options->cache_entries,
+	    .server = options->server,
+	    .timeout_ms =
+		options->timeout_ms == 0 ? TIMEOUT_MS : options->timeout_ms,
+	    .cache_entries = options->cache_entries == 0
+				 ? CACHE_ENTRIES
+				 : options->cache_entries,
 	};
 	struct dns *dns = dns_new(&dns_options, error);
 	struct resolver *resolver;
@@ -37,8 +37,8 @@ resolver_new(const struct resolver_options *options, struct error *error)
 		return NULL;
 	resolver = xmalloc(sizeof(*resolver));
 	resolver->dns = dns;
-	resolver->hosts = hosts_new(
-	    options->hosts == NULL ? "/etc/hosts" : options->hosts);
+	resolver->hosts =
+	    hosts_new(options->hosts == NULL ? "/etc/hosts" : options->hosts);
 	return resolver;
 }
 
@@ -80,6 +80,65 @@ is_failure(const struct dns_answer *answer)
 	return answer->status == DNS_BROKEN || answer->status == DNS_SILENT;
 }
 
+/* Addresses backwards */
+
+static slice
+ipv4_pointer_name(struct arena *arena, const unsigned char *b)
+{
+	return arena_printf(
+	    arena, "%u.%u.%u.%u.in-addr.arpa", b[3], b[2], b[1], b[0]);
+}
+
+static slice
+ipv6_pointer_name(struct arena *arena, const unsigned char *b)
+{
+	struct strbuf name;
+
+	strbuf_init(&name, arena);
+	for (size_t i = 16; i > 0; i--)
+		strbuf_printf(
+		    &name, "%x.%x.", b[i - 1] & 0xfU, (unsigned)b[i - 1] >> 4);
+	strbuf_add(&name, SLICE("ip6.arpa"));
+	return strbuf_slice(&name);
+}
+
+/* Empty for what is no address. */
+static slice
+pointer_name(struct arena *arena, slice address)
+{
+	bool six = slice_has_prefix_nocase(address, SLICE("IPv6:"));
+	const char *text = arena_cstr(arena, slice_from(address, six ? 5 : 0));
+	unsigned char b[sizeof(struct in6_addr)];
+
+	if (inet_pton(six ? AF_INET6 : AF_INET, text, b) != 1)
+		return SLICE("");
+	return six ? ipv6_pointer_name(arena, b) : ipv4_pointer_name(arena, b);
+}
+
+/* Sets client->ptr; what `resolve` says is RESOLVE_OK until the forward
+ * lookup knows better. Of several names the first legal one counts. */
+static enum client_resolve
+find_pointer(const struct resolver_session *session, struct arena *arena,
+    struct client *client)
+{
+	const struct dns_answer *answer;
+	slice name;
+
+	if (hosts_find_pointer(
+		session->resolver->hosts, arena, client->address, &client->ptr))
+		return RESOLVE_OK;
+	name = pointer_name(arena, client->address);
+	if (name.len == 0)
+		return RESOLVE_FAIL;
+	answer = ask(session, arena, DNS_PTR, name);
+	if (is_failure(answer))
+		return RESOLVE_TEMP;
+	if (answer->status != DNS_FOUND || answer->count == 0)
+		return RESOLVE_FAIL;
+	client->ptr = answer->values[0];
+	return RESOLVE_OK;
+}
+
 /* The ports. A name without dot is no name to the DNS: that is what search
  * domains are for, and none is tried here. */
 
@@ -89,16 +148,38 @@ has_dot(slice name)
 	return slice_index(name, '.') < name.len;
 }
 
+/* "[192.0.2.1]", "[IPv6:2001:db8::1]" and whatever follows the bracket: there
+ * is when the address has a pointer, and is really called as that says. */
+static enum world_answer
+find_literal(const struct resolver_session *session, struct arena *arena,
+    slice name, slice *ret_canonical)
+{
+	struct client client = {.resolve = RESOLVE_FAIL};
+	size_t end = slice_index(name, ']');
+	slice inside = slice_from(slice_first(name, end), 1);
+
+	if (end < name.len &&
+	    client_address_canonical(arena, inside, &client.address))
+		client.resolve = find_pointer(session, arena, &client);
+	if (client.resolve == RESOLVE_TEMP)
+		return WORLD_TEMPFAIL;
+	if (client.resolve != RESOLVE_OK)
+		return WORLD_NONE;
+	*ret_canonical = arena_copy_lower(arena, client.ptr);
+	return WORLD_FOUND;
+}
+
 /* MX first: most names asked for are those of mail domains, and then one
  * question is enough. */
 static enum world_answer
-find_host(
-    void *context, struct arena *arena, slice name, slice *ret_canonical)
+find_host(void *context, struct arena *arena, slice name, slice *ret_canonical)
 {
 	static const enum dns_type types[] = {DNS_MX, DNS_A, DNS_AAAA};
 	const struct resolver_session *session = context;
 	bool failed = false;
 
+	if (name.len > 0 && name.ptr[0] == '[')
+		return find_literal(session, arena, name, ret_canonical);
 	if (hosts_find_canonical(
 		session->resolver->hosts, arena, name, ret_canonical))
 		return WORLD_FOUND;
@@ -129,11 +210,11 @@ list_of_one(struct arena *arena, slice name)
 }
 
 static bool
-has_address(const struct resolver_session *session, struct arena *arena,
-    slice name)
+has_address(
+    const struct resolver_session *session, struct arena *arena, slice name)
 {
 	return ask(session, arena, DNS_A, name)->status == DNS_FOUND ||
-	    ask(session, arena, DNS_AAAA, name)->status == DNS_FOUND;
+	       ask(session, arena, DNS_AAAA, name)->status == DNS_FOUND;
 }
 
 static enum world_answer
@@ -199,8 +280,7 @@ find_mx(void *context, struct arena *arena, slice domain,
 }
 
 static enum world_answer
-find_address(
-    void *context, struct arena *arena, slice name, slice *ret_address)
+find_address(void *context, struct arena *arena, slice name, slice *ret_address)
 {
 	const struct resolver_session *session = context;
 	const struct dns_answer *answer = ask(session, arena, DNS_A, name);
@@ -217,71 +297,14 @@ void
 resolver_ports(struct resolver_session *session, struct ports *ret_ports)
 {
 	*ret_ports = (struct ports){
-		.context = session,
-		.find_host = find_host,
-		.find_mx = find_mx,
-		.find_address = find_address,
+	    .context = session,
+	    .find_host = find_host,
+	    .find_mx = find_mx,
+	    .find_address = find_address,
 	};
 }
 
 /* The client */
-
-static slice
-ipv4_pointer_name(struct arena *arena, const unsigned char *b)
-{
-	return arena_printf(arena, "%u.%u.%u.%u.in-addr.arpa", b[3], b[2],
-	    b[1], b[0]);
-}
-
-static slice
-ipv6_pointer_name(struct arena *arena, const unsigned char *b)
-{
-	struct strbuf name;
-
-	strbuf_init(&name, arena);
-	for (size_t i = 16; i > 0; i--)
-		strbuf_printf(&name, "%x.%x.", b[i - 1] & 0xfU,
-		    (unsigned)b[i - 1] >> 4);
-	strbuf_add(&name, SLICE("ip6.arpa"));
-	return strbuf_slice(&name);
-}
-
-/* Empty for what is no address. */
-static slice
-pointer_name(struct arena *arena, slice address)
-{
-	bool six = slice_has_prefix_nocase(address, SLICE("IPv6:"));
-	const char *text = arena_cstr(arena, slice_from(address, six ? 5 : 0));
-	unsigned char b[sizeof(struct in6_addr)];
-
-	if (inet_pton(six ? AF_INET6 : AF_INET, text, b) != 1)
-		return SLICE("");
-	return six ? ipv6_pointer_name(arena, b) : ipv4_pointer_name(arena, b);
-}
-
-/* Sets client->ptr; what `resolve` says is RESOLVE_OK until the forward
- * lookup knows better. Of several names the first legal one counts. */
-static enum client_resolve
-find_pointer(const struct resolver_session *session, struct arena *arena,
-    struct client *client)
-{
-	const struct dns_answer *answer;
-	slice name;
-
-	if (hosts_find_pointer(session->resolver->hosts, arena,
-		client->address, &client->ptr))
-		return RESOLVE_OK;
-	name = pointer_name(arena, client->address);
-	if (name.len == 0)
-		return RESOLVE_FAIL;
-	answer = ask(session, arena, DNS_PTR, name);
-	if (is_failure(answer))
-		return RESOLVE_TEMP;
-	if (answer->status != DNS_FOUND || answer->count == 0)
-		return RESOLVE_FAIL;
-	client->ptr = answer->values[0];
-	return RESOLVE_OK;
-}
 
 static bool
 has_value(const struct dns_answer *answer, slice value)
@@ -318,8 +341,7 @@ confirm_pointer(const struct resolver_session *session, struct arena *arena,
 	answer = ask(session, arena, six ? DNS_AAAA : DNS_A, client->ptr);
 	if (answer->status == DNS_SILENT)
 		return RESOLVE_TEMP;
-	if (answer->status == DNS_FOUND &&
-	    has_value(answer, client->address))
+	if (answer->status == DNS_FOUND && has_value(answer, client->address))
 		return RESOLVE_OK;
 	return RESOLVE_FORGED;
 }
