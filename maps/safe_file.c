@@ -162,7 +162,7 @@ safe_file_check(const char *path, const struct stat *file, struct error *error)
 
 	if (!is_trusted(file->st_uid))
 		return refuse(error, path, path,
-		    "belongs neither to root nor to the user milterd runs as");
+		    "belongs neither to root nor to the user who reads it");
 	if ((file->st_mode & S_IWOTH) != 0)
 		return refuse(error, path, path, "is writable by everybody");
 	if ((file->st_mode & S_IWGRP) != 0)

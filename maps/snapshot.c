@@ -177,6 +177,19 @@ warn_line(struct loading *loading, const char *path, unsigned line,
 	loading->source->warn(loading->source->context, text.ptr);
 }
 
+/* Fit for a terminal. */
+static slice
+shown_key(struct arena *arena, slice key)
+{
+	char *shown = arena_cstr(arena, slice_first(key, SHOWN_KEY));
+
+	for (char *p = shown; *p != '\0'; p++) {
+		if ((unsigned char)*p < ' ' || *p == 0x7f)
+			*p = '?';
+	}
+	return slice_from_cstr(shown);
+}
+
 static void
 warn_duplicate(void *context, const struct table_duplicate *duplicate)
 {
@@ -189,7 +202,7 @@ warn_duplicate(void *context, const struct table_duplicate *duplicate)
 	text = arena_printf(loading->scratch,
 	    "%s:%u: duplicate key \"" SLICE_FMT "\", %s%s%u counts",
 	    duplicate->file, duplicate->line,
-	    SLICE_ARG(slice_first(duplicate->key, SHOWN_KEY)),
+	    SLICE_ARG(shown_key(loading->scratch, duplicate->key)),
 	    same_file ? "line " : duplicate->first_file, same_file ? "" : ":",
 	    duplicate->first_line);
 	loading->source->warn(loading->source->context, text.ptr);
