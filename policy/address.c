@@ -575,7 +575,7 @@ slice
 address_host(const struct decision *d, const struct address *address)
 {
 	return arena_copy_lower(
-	    d->arena, tokens_join(d->arena, address->host));
+	    d->arena, tokens_join_with(d->arena, address->host, ' '));
 }
 
 slice

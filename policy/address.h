@@ -50,7 +50,9 @@ bool address_is_local_marker(const struct address *address);
  * "host!user", "*LOCAL*" as this host. */
 slice address_external(
     const struct decision *d, const struct address *address);
-/* Host as a string, lower case. Local part as a string, as typed. */
+/* Host as a string, lower case; two atoms side by side have a blank between
+ * them, which is no dot where parent domains are looked for
+ * (host_unquoted() makes it one). Local part as a string, as typed. */
 slice address_host(const struct decision *d, const struct address *address);
 slice address_local(const struct decision *d, const struct address *address);
 /* ${f}: the sender as sendmail writes it in texts and looks it up again under

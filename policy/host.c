@@ -4,20 +4,37 @@
 #include "base/strbuf.h"
 #include "policy/match.h"
 
+static bool
+is_plain(slice text)
+{
+	for (size_t i = 0; i < text.len; i++) {
+		char c = text.ptr[i];
+
+		if (c == '"' || c == '\\' || c == ' ')
+			return false;
+	}
+	return true;
+}
+
 slice
 host_unquoted(struct arena *arena, slice text)
 {
 	struct strbuf plain;
+	bool is_quoted = false;
 
-	if (slice_index(text, '"') == text.len &&
-	    slice_index(text, '\\') == text.len)
+	if (is_plain(text))
 		return text;
 	strbuf_init(&plain, arena);
 	for (size_t i = 0; i < text.len; i++) {
-		if (text.ptr[i] == '\\' && i + 1 < text.len)
+		char c = text.ptr[i];
+
+		if (c == '\\' && i + 1 < text.len)
 			strbuf_add_char(&plain, text.ptr[++i]);
-		else if (text.ptr[i] != '"')
-			strbuf_add_char(&plain, text.ptr[i]);
+		else if (c == '"')
+			is_quoted = !is_quoted;
+		else
+			strbuf_add_char(
+			    &plain, c == ' ' && !is_quoted ? '.' : c);
 	}
 	return strbuf_slice(&plain);
 }

@@ -13,8 +13,9 @@
 enum world_answer host_find(
     const struct decision *d, slice name, slice *ret_canonical);
 
-/* The text as a key of a map: without quotes, and each backslash for the byte
- * behind it. The text itself where there are none. */
+/* The text as a key of a map or a name for the DNS: without quotes, each
+ * backslash for the byte behind it, and a blank between atoms as a dot. The
+ * text itself where there are none. */
 slice host_unquoted(struct arena *arena, slice text);
 
 #endif

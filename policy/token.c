@@ -275,6 +275,12 @@ tokens_last_index(struct tokens t, char c)
 slice
 tokens_join(struct arena *arena, struct tokens t)
 {
+	return tokens_join_with(arena, t, '.');
+}
+
+slice
+tokens_join_with(struct arena *arena, struct tokens t, char between_atoms)
+{
 	struct strbuf joined;
 
 	if (t.count == 1)
@@ -283,7 +289,7 @@ tokens_join(struct arena *arena, struct tokens t)
 	for (size_t i = 0; i < t.count; i++) {
 		if (i > 0 && token_is_atom(t.list[i - 1]) &&
 		    token_is_atom(t.list[i]))
-			strbuf_add_char(&joined, '.');
+			strbuf_add_char(&joined, between_atoms);
 		strbuf_add(&joined, t.list[i]);
 	}
 	return strbuf_slice(&joined);

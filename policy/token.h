@@ -46,6 +46,8 @@ size_t tokens_last_index(struct tokens t, char c);
 /* The tokens as one string: addresses and keys. Nothing comes between them
  * but a dot between two atoms (sendmail's option BlankSub). */
 slice tokens_join(struct arena *arena, struct tokens t);
+slice tokens_join_with(
+    struct arena *arena, struct tokens t, char between_atoms);
 /* One blank between neighbouring atoms, quotes taken off: reply texts. */
 slice tokens_join_text(struct arena *arena, struct tokens t);
 
