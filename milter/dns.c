@@ -13,7 +13,8 @@
  * that fails from one that is silent, so that question is put once more, over
  * a channel that hands out the answer as it comes.
  */
-#define CARES_NO_DEPRECATED /* 1.34 wants ares_query_dnsrec(); 1.18 has none */
+/* Later versions want ares_query_dnsrec(), which 1.18 has not. */
+#define CARES_NO_DEPRECATED
 #include "milter/dns.h"
 
 #include "milter/dns_cache.h"
@@ -45,7 +46,7 @@ struct question {
 	struct dns *dns;
 	pthread_cond_t answered;
 	unsigned holders;
-	bool asked_frankly; /* over the second channel */
+	bool asked_frankly;	   /* over the second channel */
 	struct dns_answer *answer; /* NULL: none yet */
 	enum dns_type type;
 	size_t name_len;
@@ -90,7 +91,7 @@ open_slot(struct dns *dns, enum dns_type type, slice name)
 	struct question **slot = &dns->open[bucket];
 
 	while (*slot != NULL &&
-	    !((*slot)->type == type && slice_eq(name_of(*slot), name)))
+	       !((*slot)->type == type && slice_eq(name_of(*slot), name)))
 		slot = &(*slot)->next;
 	return slot;
 }
@@ -111,8 +112,8 @@ question_new(struct dns *dns, enum dns_type type, slice name)
 {
 	struct question *question = xmalloc(sizeof(*question));
 
-	*question = (struct question){
-		.dns = dns, .type = type, .name_len = name.len};
+	*question =
+	    (struct question){.dns = dns, .type = type, .name_len = name.len};
 	memcpy(question->name, name.ptr, name.len);
 	init_condition(&question->answered);
 	return question;
@@ -170,8 +171,7 @@ copy_of(struct arena *arena, const struct dns_answer *answer)
 }
 
 static const struct dns_answer *
-answer_without_records(
-    struct arena *arena, enum dns_status status, slice name)
+answer_without_records(struct arena *arena, enum dns_status status, slice name)
 {
 	struct dns_answer *answer = ARENA_NEW(arena, struct dns_answer);
 
@@ -246,8 +246,8 @@ await(struct dns *dns, struct arena *arena, struct question *question,
 	struct timespec at = deadline_timespec(until);
 
 	while (question->answer == NULL &&
-	    pthread_cond_timedwait(&question->answered, &dns->lock, &at) !=
-		ETIMEDOUT)
+	       pthread_cond_timedwait(&question->answered, &dns->lock, &at) !=
+		   ETIMEDOUT)
 		;
 	if (question->answer != NULL)
 		return copy_of(arena, question->answer);
@@ -259,8 +259,8 @@ await(struct dns *dns, struct arena *arena, struct question *question,
 }
 
 static const struct dns_answer *
-ask_locked(struct dns *dns, struct arena *arena, enum dns_type type,
-    slice name, deadline_ms deadline)
+ask_locked(struct dns *dns, struct arena *arena, enum dns_type type, slice name,
+    deadline_ms deadline)
 {
 	const struct dns_answer *known =
 	    dns_cache_find(dns->cache, type, name, deadline_now());
@@ -336,8 +336,8 @@ failure_of(int status)
 	}
 }
 
-static void on_answer(void *context, int status, int timeouts,
-    unsigned char *packet, int len);
+static void on_answer(
+    void *context, int status, int timeouts, unsigned char *packet, int len);
 
 static void
 send_over(ares_channel channel, struct question *question)
@@ -347,8 +347,8 @@ send_over(ares_channel channel, struct question *question)
 }
 
 static void
-on_answer(void *context, int status, int timeouts, unsigned char *packet,
-    int len)
+on_answer(
+    void *context, int status, int timeouts, unsigned char *packet, int len)
 {
 	struct question *question = context;
 	struct arena *scratch = question->dns->scratch;
@@ -463,9 +463,8 @@ on_socket_state(void *context, ares_socket_t fd, int readable, int writable)
 {
 	struct dns *dns = context;
 	struct epoll_event event = {
-		.events = (readable ? EPOLLIN : 0U) |
-		    (writable ? EPOLLOUT : 0U),
-		.data.fd = fd,
+	    .events = (readable ? EPOLLIN : 0U) | (writable ? EPOLLOUT : 0U),
+	    .data.fd = fd,
 	};
 
 	if (!readable && !writable)
@@ -481,13 +480,13 @@ init_channel(struct dns *dns, int more_flags, ares_channel *ret_channel)
 {
 	/* Two tries, the second twice as long: together the whole time. */
 	struct ares_options options = {
-		.flags = ARES_FLAG_NOSEARCH | ARES_FLAG_NOALIASES |
-		    ARES_FLAG_EDNS | more_flags,
-		.timeout = (int)(dns->timeout_ms / 3 + 1),
-		.tries = 2,
-		.ednspsz = EDNS_SIZE,
-		.sock_state_cb = on_socket_state,
-		.sock_state_cb_data = dns,
+	    .flags = ARES_FLAG_NOSEARCH | ARES_FLAG_NOALIASES | ARES_FLAG_EDNS |
+		     more_flags,
+	    .timeout = (int)(dns->timeout_ms / 3 + 1),
+	    .tries = 2,
+	    .ednspsz = EDNS_SIZE,
+	    .sock_state_cb = on_socket_state,
+	    .sock_state_cb_data = dns,
 	};
 
 	return ares_init_options(ret_channel, &options,
@@ -524,8 +523,7 @@ open_channels(struct dns *dns, struct error *error)
 	if (status == ARES_SUCCESS)
 		status = init_channel(dns, 0, &dns->channel);
 	if (status == ARES_SUCCESS)
-		status = init_channel(
-		    dns, ARES_FLAG_NOCHECKRESP, &dns->frank);
+		status = init_channel(dns, ARES_FLAG_NOCHECKRESP, &dns->frank);
 	if (status != ARES_SUCCESS)
 		return error_set(
 		    error, "cannot set up DNS: %s", ares_strerror(status));
@@ -586,11 +584,11 @@ dns_new(const struct dns_options *options, struct error *error)
 	struct dns *dns = xmalloc(sizeof(*dns));
 
 	*dns = (struct dns){
-		.cache = dns_cache_new(options->cache_entries),
-		.scratch = arena_new(128 * 1024),
-		.timeout_ms = options->timeout_ms,
-		.epoll = -1,
-		.wake = -1,
+	    .cache = dns_cache_new(options->cache_entries),
+	    .scratch = arena_new(128 * 1024),
+	    .timeout_ms = options->timeout_ms,
+	    .epoll = -1,
+	    .wake = -1,
 	};
 	dns->end_new = &dns->first_new;
 	(void)pthread_mutex_init(&dns->lock, NULL);

@@ -36,10 +36,10 @@ const struct dns_answer *dns_ask(struct dns *dns, struct arena *arena,
     enum dns_type type, slice name, deadline_ms deadline);
 
 struct dns_stats {
-	unsigned long questions;  /* sent to servers */
+	unsigned long questions; /* sent to servers */
 	unsigned long cache_hits;
-	unsigned long timeouts;	  /* who asked left without an answer */
-	unsigned long failures;	  /* sent, and not answered usefully */
+	unsigned long timeouts; /* who asked left without an answer */
+	unsigned long failures; /* sent, and not answered usefully */
 };
 struct dns_stats dns_get_stats(struct dns *dns);
 

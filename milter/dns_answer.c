@@ -120,8 +120,8 @@ read_name(struct reader *reader)
 		}
 		if (text_len + (text_len > 0) + len > NAME_MAX_LEN)
 			break;
-		speakable = speakable &&
-		    is_speakable(reader->data + at + 1, len);
+		speakable =
+		    speakable && is_speakable(reader->data + at + 1, len);
 		if (text_len > 0)
 			text[text_len++] = '.';
 		memcpy(text + text_len, reader->data + at + 1, len);
@@ -186,8 +186,8 @@ read_message(struct message *message, enum dns_type wanted)
 }
 
 static slice
-name_in(const struct message *message, const struct record *record,
-    size_t offset)
+name_in(
+    const struct message *message, const struct record *record, size_t offset)
 {
 	struct reader reader = message->reader;
 	slice name;
@@ -196,9 +196,8 @@ name_in(const struct message *message, const struct record *record,
 		return UNSPEAKABLE;
 	reader.at = record->data_at + offset;
 	name = read_name(&reader);
-	return reader.at == record->data_at + record->data_len ?
-	    name :
-	    UNSPEAKABLE;
+	return reader.at == record->data_at + record->data_len ? name
+							       : UNSPEAKABLE;
 }
 
 static unsigned
@@ -260,8 +259,7 @@ set_negative_ttl(const struct message *message, struct dns_answer *answer)
 			continue;
 		shorten_ttl(answer, soa->ttl_s);
 		shorten_ttl(answer,
-		    sane_ttl(
-			number_in(message, soa, soa->data_len - 4, 4)));
+		    sane_ttl(number_in(message, soa, soa->data_len - 4, 4)));
 		return;
 	}
 	shorten_ttl(answer, DNS_TTL_NEGATIVE_S);
@@ -323,8 +321,8 @@ insert_exchanger(struct dns_answer *answer, unsigned *preferences,
 }
 
 static void
-collect_addresses(struct message *message, enum dns_type type,
-    struct dns_answer *answer)
+collect_addresses(
+    struct message *message, enum dns_type type, struct dns_answer *answer)
 {
 	for (size_t i = 0; i < message->count; i++) {
 		const struct record *record = &message->records[i];
@@ -403,16 +401,16 @@ dns_answer_parse(struct arena *arena, enum dns_type type, slice name,
     slice packet, struct dns_answer *ret_answer)
 {
 	struct message message = {
-		.reader = {.arena = arena,
-		    .data = (const unsigned char *)packet.ptr,
-		    .len = packet.len},
-		.records = ARENA_ARRAY(arena, struct record, RECORDS_MAX),
+	    .reader = {.arena = arena,
+		.data = (const unsigned char *)packet.ptr,
+		.len = packet.len},
+	    .records = ARENA_ARRAY(arena, struct record, RECORDS_MAX),
 	};
 
 	*ret_answer = (struct dns_answer){
-		.status = DNS_BROKEN,
-		.canonical = arena_copy_lower(arena, name),
-		.ttl_s = DNS_TTL_MAX_S,
+	    .status = DNS_BROKEN,
+	    .canonical = arena_copy_lower(arena, name),
+	    .ttl_s = DNS_TTL_MAX_S,
 	};
 	if (!read_message(&message, type))
 		return;
@@ -432,7 +430,7 @@ size_t
 dns_answer_size(const struct dns_answer *answer)
 {
 	size_t size = sizeof(*answer) + answer->canonical.len +
-	    answer->count * sizeof(slice);
+		      answer->count * sizeof(slice);
 
 	for (size_t i = 0; i < answer->count; i++)
 		size += answer->values[i].len;
@@ -473,8 +471,8 @@ is_label(slice label)
 	for (size_t i = 0; i < label.len; i++) {
 		char c = ascii_lower(label.ptr[i]);
 
-		if (!(c >= 'a' && c <= 'z') && !ascii_is_digit(c) &&
-		    c != '-' && c != '_')
+		if (!(c >= 'a' && c <= 'z') && !ascii_is_digit(c) && c != '-' &&
+		    c != '_')
 			return false;
 	}
 	return true;
@@ -499,8 +497,8 @@ dns_is_host_name(slice name)
 	slice rest = name;
 	slice label;
 
-	if (name.len == 0 || name.len > NAME_MAX_LEN ||
-	    name.ptr[0] == '-' || name.ptr[name.len - 1] == '.')
+	if (name.len == 0 || name.len > NAME_MAX_LEN || name.ptr[0] == '-' ||
+	    name.ptr[name.len - 1] == '.')
 		return false;
 	while (slice_next(&rest, '.', &label)) {
 		if (!is_label(label))

@@ -53,15 +53,15 @@ dns_cache_new(size_t entries)
 	while (buckets < entries)
 		buckets *= 2;
 	*cache = (struct dns_cache){
-		.buckets = xmalloc(buckets * sizeof(*cache->buckets)),
-		.bucket_count = buckets,
-		.entries_max = entries,
+	    .buckets = xmalloc(buckets * sizeof(*cache->buckets)),
+	    .bucket_count = buckets,
+	    .entries_max = entries,
 	};
 	for (size_t i = 0; i < buckets; i++)
 		cache->buckets[i] = NULL;
 	if (getrandom(&cache->seed, sizeof(cache->seed), GRND_NONBLOCK) < 0)
-		cache->seed = (uint64_t)deadline_now() << 20 ^
-		    (uint64_t)(uintptr_t)cache;
+		cache->seed =
+		    (uint64_t)deadline_now() << 20 ^ (uint64_t)(uintptr_t)cache;
 	return cache;
 }
 
@@ -72,8 +72,9 @@ find_slot(struct dns_cache *cache, enum dns_type type, slice name)
 	    dns_cache_hash(cache, type, name) & (cache->bucket_count - 1);
 	struct entry **slot = &cache->buckets[bucket];
 
-	while (*slot != NULL && !((*slot)->type == type &&
-	    slice_eq((slice){(*slot)->name, (*slot)->name_len}, name)))
+	while (*slot != NULL &&
+	       !((*slot)->type == type &&
+		   slice_eq((slice){(*slot)->name, (*slot)->name_len}, name)))
 		slot = &(*slot)->next;
 	return slot;
 }
@@ -120,9 +121,8 @@ remove_oldest(struct dns_cache *cache)
 {
 	struct entry *entry = cache->oldest;
 
-	remove_at(cache,
-	    find_slot(cache, entry->type,
-		(slice){entry->name, entry->name_len}));
+	remove_at(cache, find_slot(cache, entry->type,
+			     (slice){entry->name, entry->name_len}));
 }
 
 void
@@ -137,8 +137,8 @@ dns_cache_free(struct dns_cache *cache)
 }
 
 const struct dns_answer *
-dns_cache_find(struct dns_cache *cache, enum dns_type type, slice name,
-    deadline_ms now)
+dns_cache_find(
+    struct dns_cache *cache, enum dns_type type, slice name, deadline_ms now)
 {
 	struct entry **slot = find_slot(cache, type, name);
 	struct entry *entry = *slot;
@@ -163,7 +163,7 @@ entry_new(enum dns_type type, slice name, const struct dns_answer *answer)
 	char *text = (char *)(entry + 1) + answer_size;
 
 	*entry = (struct entry){
-		.type = type, .size = size, .name_len = name.len, .name = text};
+	    .type = type, .size = size, .name_len = name.len, .name = text};
 	entry->answer = dns_answer_copy(entry + 1, answer);
 	memcpy(text, name.ptr, name.len);
 	return entry;
@@ -179,9 +179,9 @@ dns_cache_add(struct dns_cache *cache, enum dns_type type, slice name,
 	if (*slot != NULL)
 		remove_at(cache, slot);
 	while (cache->oldest != NULL &&
-	    (cache->entries >= cache->entries_max ||
-		cache->bytes + entry->size >
-		    cache->entries_max * BYTES_PER_ENTRY))
+	       (cache->entries >= cache->entries_max ||
+		   cache->bytes + entry->size >
+		       cache->entries_max * BYTES_PER_ENTRY))
 		remove_oldest(cache);
 	slot = find_slot(cache, type, name);
 	entry->expires_at = now + (deadline_ms)answer->ttl_s * 1000;

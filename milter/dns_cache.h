@@ -18,8 +18,8 @@ struct dns_cache *dns_cache_new(size_t entries);
 void dns_cache_free(struct dns_cache *cache);
 
 /* NULL: not there, or its time is over. Valid until the next call. */
-const struct dns_answer *dns_cache_find(struct dns_cache *cache,
-    enum dns_type type, slice name, deadline_ms now);
+const struct dns_answer *dns_cache_find(
+    struct dns_cache *cache, enum dns_type type, slice name, deadline_ms now);
 /* Copies. Replaces what was there. */
 void dns_cache_add(struct dns_cache *cache, enum dns_type type, slice name,
     const struct dns_answer *answer, deadline_ms now);

@@ -202,11 +202,11 @@ load(struct hosts *hosts, int fd)
 	if (fd < 0 || hosts->seen.st_size > FILE_MAX)
 		return;
 	text = read_file(fd, hosts->arena, (size_t)hosts->seen.st_size);
-	hosts->lines = ARENA_ARRAY(
-	    hosts->arena, struct line, count_bytes(text, '\n') + 1);
+	hosts->lines =
+	    ARENA_ARRAY(hosts->arena, struct line, count_bytes(text, '\n') + 1);
 	while (slice_next(&text, '\n', &line)) {
-		if (parse_line(hosts->arena, line,
-			&hosts->lines[hosts->line_count]))
+		if (parse_line(
+			hosts->arena, line, &hosts->lines[hosts->line_count]))
 			hosts->line_count++;
 	}
 	build_indices(hosts);
@@ -216,9 +216,9 @@ static bool
 is_same_file(const struct stat *a, const struct stat *b)
 {
 	return a->st_ino == b->st_ino && a->st_dev == b->st_dev &&
-	    a->st_size == b->st_size &&
-	    a->st_mtim.tv_sec == b->st_mtim.tv_sec &&
-	    a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
+	       a->st_size == b->st_size &&
+	       a->st_mtim.tv_sec == b->st_mtim.tv_sec &&
+	       a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
 }
 
 /* Caller holds the lock. */
@@ -280,8 +280,8 @@ canonical_of(const struct line *line)
 }
 
 bool
-hosts_find_canonical(struct hosts *hosts, struct arena *arena, slice name,
-    slice *ret_canonical)
+hosts_find_canonical(
+    struct hosts *hosts, struct arena *arena, slice name, slice *ret_canonical)
 {
 	slice key = arena_copy_lower(arena, name);
 	bool found;
@@ -292,16 +292,16 @@ hosts_find_canonical(struct hosts *hosts, struct arena *arena, slice name,
 	at = first_entry(&hosts->by_name, key);
 	found = has_key(&hosts->by_name, at, key);
 	if (found)
-		*ret_canonical = arena_copy(arena,
-		    canonical_of(
-			&hosts->lines[hosts->by_name.entries[at].line]));
+		*ret_canonical = arena_copy(
+		    arena, canonical_of(
+			       &hosts->lines[hosts->by_name.entries[at].line]));
 	(void)pthread_mutex_unlock(&hosts->lock);
 	return found;
 }
 
 bool
-hosts_find_pointer(struct hosts *hosts, struct arena *arena, slice address,
-    slice *ret_name)
+hosts_find_pointer(
+    struct hosts *hosts, struct arena *arena, slice address, slice *ret_name)
 {
 	bool found;
 	size_t at;

@@ -17,12 +17,12 @@ void hosts_free(struct hosts *hosts);
 
 /* The name's line's canonical name, which is the first one on it with a dot,
  * else the first one: sendmail's idea. False when no line has the name. */
-bool hosts_find_canonical(struct hosts *hosts, struct arena *arena, slice name,
-    slice *ret_canonical);
+bool hosts_find_canonical(
+    struct hosts *hosts, struct arena *arena, slice name, slice *ret_canonical);
 /* The first name on the first line of the address, which is written as in
  * policy/client.h. */
-bool hosts_find_pointer(struct hosts *hosts, struct arena *arena,
-    slice address, slice *ret_name);
+bool hosts_find_pointer(
+    struct hosts *hosts, struct arena *arena, slice address, slice *ret_name);
 
 /* Calls `each` for every line that has the name, in the file's order. What it
  * is given is gone when it returns; it must not ask `hosts` anything. */

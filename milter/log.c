@@ -76,8 +76,8 @@ struct log_queue {
 };
 
 static struct log_queue queue = {
-	.lock = PTHREAD_MUTEX_INITIALIZER,
-	.fd = -1,
+    .lock = PTHREAD_MUTEX_INITIALIZER,
+    .fd = -1,
 };
 static atomic_int level_now = 9;
 
@@ -120,17 +120,17 @@ static bool
 fits(size_t lines, size_t text_bytes)
 {
 	return queue.lines + lines <= LINES_MAX &&
-	    queue.used + lines * sizeof(struct record_head) + text_bytes <=
-	    RING_BYTES;
+	       queue.used + lines * sizeof(struct record_head) + text_bytes <=
+		   RING_BYTES;
 }
 
 static void
 put(int priority, slice text)
 {
 	struct record_head head = {
-		.when = time(NULL),
-		.len = (unsigned short)text.len,
-		.priority = (unsigned short)priority,
+	    .when = time(NULL),
+	    .len = (unsigned short)text.len,
+	    .priority = (unsigned short)priority,
 	};
 
 	ring_write(&head, sizeof(head));
@@ -141,8 +141,7 @@ put(int priority, slice text)
 static slice
 dropped_text(char *buffer, size_t size)
 {
-	int len = snprintf(
-	    buffer, size, "%lu log lines dropped", queue.untold);
+	int len = snprintf(buffer, size, "%lu log lines dropped", queue.untold);
 
 	return (slice){buffer, (size_t)len};
 }
@@ -250,8 +249,7 @@ format_line(const struct record *record, char *buffer, size_t size)
 static void
 connect_socket(void)
 {
-	int fd = socket(
-	    AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
 	if (fd < 0)
 		return;
@@ -290,7 +288,7 @@ write_to_stderr(slice line)
 	if (poll(&ready, 1, RETRY_MS) <= 0)
 		return false;
 	return write(STDERR_FILENO, line.ptr, line.len) >= 0 ||
-	    (errno != EAGAIN && errno != EINTR);
+	       (errno != EAGAIN && errno != EINTR);
 }
 
 static void
@@ -310,8 +308,8 @@ deliver(const struct record *record)
 	slice line = format_line(record, buffer, sizeof(buffer));
 
 	for (;;) {
-		if (queue.to_stderr ? write_to_stderr(line) :
-				      send_to_socket(line))
+		if (queue.to_stderr ? write_to_stderr(line)
+				    : send_to_socket(line))
 			return true;
 		if (!may_go_on())
 			return false;
@@ -360,8 +358,7 @@ facility_number(slice name, int *ret_facility)
 	/* clang-format on */
 
 	for (size_t i = 0; i < sizeof(facilities) / sizeof(*facilities); i++) {
-		if (!slice_eq_nocase(
-			name, slice_from_cstr(facilities[i].name)))
+		if (!slice_eq_nocase(name, slice_from_cstr(facilities[i].name)))
 			continue;
 		*ret_facility = facilities[i].number;
 		return true;
@@ -598,7 +595,7 @@ static bool
 is_bracketed(slice text)
 {
 	return text.len >= 2 && text.ptr[0] == '<' &&
-	    text.ptr[text.len - 1] == '>';
+	       text.ptr[text.len - 1] == '>';
 }
 
 slice
@@ -625,8 +622,8 @@ quoted_part(slice text)
 	size_t first = slice_index(text, '"');
 	size_t last = slice_last_index(text, '"');
 
-	return slice_from(slice_first(text, last == first ? text.len : last),
-	    first);
+	return slice_from(
+	    slice_first(text, last == first ? text.len : last), first);
 }
 
 /*
@@ -666,7 +663,7 @@ is_host_char(char c)
 	char lower = ascii_lower(c);
 
 	return (lower >= 'a' && lower <= 'z') || ascii_is_digit(c) ||
-	    c == '-' || c == '.' || c == '_';
+	       c == '-' || c == '.' || c == '_';
 }
 
 /* A name that an MTA or the DNS gave: "[192.0.2.1]" as it is, else every byte
@@ -684,8 +681,8 @@ escape_host(struct arena *arena, slice name, slice address)
 		if (is_host_char(name.ptr[i]))
 			strbuf_add_char(&out, name.ptr[i]);
 		else
-			strbuf_add(&out,
-			    (slice){hex, add_hex(hex, name.ptr[i])});
+			strbuf_add(
+			    &out, (slice){hex, add_hex(hex, name.ptr[i])});
 	}
 	return strbuf_slice(&out);
 }

@@ -30,8 +30,8 @@ void log_set_level(int level);
 unsigned long log_dropped(void);
 
 /* Priorities are those of syslog(3). Newlines and controls are escaped. */
-__attribute__((format(printf, 2, 3))) void
-log_line(int priority, const char *format, ...);
+__attribute__((format(printf, 2, 3))) void log_line(
+    int priority, const char *format, ...);
 
 /* Text that a client chose, made safe for a log line: xtext (RFC 3461,
  * 4) for controls, 8-bit, '+' left alone, and for the characters that the

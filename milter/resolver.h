@@ -22,9 +22,9 @@
 struct resolver;
 
 struct resolver_options {
-	slice server;	     /* "address:port"; empty: /etc/resolv.conf */
-	const char *hosts;   /* NULL: /etc/hosts */
-	unsigned timeout_ms; /* one question, all tries; 0: 2000 */
+	slice server;	      /* "address:port"; empty: /etc/resolv.conf */
+	const char *hosts;    /* NULL: /etc/hosts */
+	unsigned timeout_ms;  /* one question, all tries; 0: 2000 */
 	size_t cache_entries; /* 0: 65536 */
 };
 

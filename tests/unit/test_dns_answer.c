@@ -112,8 +112,8 @@ add_a(const char *owner, unsigned long ttl, unsigned long address)
 }
 
 static void
-add_name(const char *owner, unsigned type, unsigned long ttl,
-    const char *target)
+add_name(
+    const char *owner, unsigned type, unsigned long ttl, const char *target)
 {
 	size_t data_at;
 
@@ -179,7 +179,7 @@ check_values(const struct dns_answer *answer, const char *expected)
 	ck_assert_str_eq(got, expected);
 }
 
-#define check_canonical(answer, name)                                         \
+#define check_canonical(answer, name)                                          \
 	ck_assert_msg(slice_eq((answer).canonical, SLICE(name)), SLICE_FMT,    \
 	    SLICE_ARG((answer).canonical))
 
@@ -335,25 +335,25 @@ static const struct {
 	const char *target;
 	const char *value; /* NULL: none */
 } pointers[] = {
-	{"mail.good.test", "mail.good.test"},
-	{"MAIL.Good.Test", "mail.good.test"},
-	{"under_score.test", "under_score.test"},
-	{"x-.test", "x-.test"},
-	{"a.-b.test", "a.-b.test"},
-	{"single", "single"},
-	{"", "."},
-	{"-ab.test", NULL},
-	{"1.2.3.4", NULL},
-	{"a b.test", NULL},
-	{"a\nb.test", NULL},
-	{"a\"b.test", NULL},
-	{"a\\.b.test", NULL},
-	{"a\\\\b.test", NULL},
-	{"a,b.test", NULL},
-	{"a=b.test", NULL},
-	{"slash/x.test", NULL},
-	{"[192.0.2.1]", NULL},
-	{"\xc3\xa4.test", NULL},
+    {"mail.good.test", "mail.good.test"},
+    {"MAIL.Good.Test", "mail.good.test"},
+    {"under_score.test", "under_score.test"},
+    {"x-.test", "x-.test"},
+    {"a.-b.test", "a.-b.test"},
+    {"single", "single"},
+    {"", "."},
+    {"-ab.test", NULL},
+    {"1.2.3.4", NULL},
+    {"a b.test", NULL},
+    {"a\nb.test", NULL},
+    {"a\"b.test", NULL},
+    {"a\\.b.test", NULL},
+    {"a\\\\b.test", NULL},
+    {"a,b.test", NULL},
+    {"a=b.test", NULL},
+    {"slash/x.test", NULL},
+    {"[192.0.2.1]", NULL},
+    {"\xc3\xa4.test", NULL},
 };
 
 START_TEST(pointer)
@@ -431,14 +431,14 @@ static const struct {
 	unsigned long ttl;
 	unsigned ttl_s;
 } ttls[] = {
-	{0, 1},
-	{1, 1},
-	{3600, 3600},
-	{3601, 3600},
-	{604800, 3600},
-	{0x7fffffff, 3600},
-	{0x80000000, 1},
-	{0xffffffff, 1},
+    {0, 1},
+    {1, 1},
+    {3600, 3600},
+    {3601, 3600},
+    {604800, 3600},
+    {0x7fffffff, 3600},
+    {0x80000000, 1},
+    {0xffffffff, 1},
 };
 
 START_TEST(ttl)
@@ -621,7 +621,7 @@ check_sane(const struct dns_answer *answer, enum dns_type type)
 			slice name = answer->values[i];
 
 			ck_assert(name.len == 0 || slice_eq(name, SLICE(".")) ||
-			    dns_is_host_name(name));
+				  dns_is_host_name(name));
 		}
 	}
 	if (answer->status != DNS_FOUND)
@@ -632,8 +632,7 @@ check_sane(const struct dns_answer *answer, enum dns_type type)
  * that keeps its word. */
 START_TEST(mutations)
 {
-	static const enum dns_type types[] = {
-	    DNS_A, DNS_AAAA, DNS_MX, DNS_PTR};
+	static const enum dns_type types[] = {DNS_A, DNS_AAAA, DNS_MX, DNS_PTR};
 	unsigned random = 4711;
 
 	for (int round = 0; round < 40000; round++) {
@@ -685,8 +684,8 @@ START_TEST(host_names)
 {
 	static const char *const good[] = {
 	    "a", "a.b", "1.2.3", "x-y.z_w", "1.2.3.4.5"};
-	static const char *const bad[] = {"", ".", "a.", ".a", "a..b", "a b",
-	    "1.2.3.4", "-a", "a\x7f"};
+	static const char *const bad[] = {
+	    "", ".", "a.", ".a", "a..b", "a b", "1.2.3.4", "-a", "a\x7f"};
 
 	for (size_t i = 0; i < sizeof(good) / sizeof(*good); i++)
 		ck_assert_msg(
@@ -734,8 +733,8 @@ dns_answer_suite(void)
 	tcase_add_test(records, ipv6_addresses);
 	tcase_add_test(records, exchangers_in_order);
 	tcase_add_test(records, null_exchanger);
-	tcase_add_loop_test(records, pointer, 0,
-	    (int)(sizeof(pointers) / sizeof(*pointers)));
+	tcase_add_loop_test(
+	    records, pointer, 0, (int)(sizeof(pointers) / sizeof(*pointers)));
 	tcase_add_test(records, first_pointer_counts);
 	tcase_add_test(records, classless_pointer);
 	tcase_add_test(records, numbers_are_bounded);
@@ -745,8 +744,7 @@ dns_answer_suite(void)
 	tcase_add_test(aliases, dangling_alias);
 	tcase_add_test(aliases, alias_only);
 	tcase_add_test(aliases, alias_to_an_unspeakable_name);
-	tcase_add_loop_test(
-	    times, ttl, 0, (int)(sizeof(ttls) / sizeof(*ttls)));
+	tcase_add_loop_test(times, ttl, 0, (int)(sizeof(ttls) / sizeof(*ttls)));
 	tcase_add_test(times, negative_ttl);
 	tcase_add_test(broken, response_codes);
 	tcase_add_test(broken, truncated_everywhere);

@@ -62,8 +62,7 @@ START_TEST(keeps_copies_apart_by_type_and_name)
 	ck_assert(slice_eq(got->canonical, SLICE("canonical.test")));
 	got = dns_cache_find(cache, DNS_MX, SLICE("a.test"), 1);
 	ck_assert_int_eq(got->status, DNS_NO_NAME);
-	ck_assert_ptr_null(
-	    dns_cache_find(cache, DNS_AAAA, SLICE("a.test"), 1));
+	ck_assert_ptr_null(dns_cache_find(cache, DNS_AAAA, SLICE("a.test"), 1));
 	ck_assert_ptr_null(dns_cache_find(cache, DNS_A, SLICE("a.tes"), 1));
 	dns_cache_free(cache);
 }
@@ -77,8 +76,7 @@ START_TEST(forgets_in_time)
 	dns_cache_add(cache, DNS_A, SLICE("a.test"), &none, 1000);
 	ck_assert_ptr_nonnull(
 	    dns_cache_find(cache, DNS_A, SLICE("a.test"), 2999));
-	ck_assert_ptr_null(
-	    dns_cache_find(cache, DNS_A, SLICE("a.test"), 3000));
+	ck_assert_ptr_null(dns_cache_find(cache, DNS_A, SLICE("a.test"), 3000));
 	ck_assert_uint_eq(dns_cache_entries(cache), 0);
 	ck_assert_uint_eq(dns_cache_bytes(cache), 0);
 	dns_cache_free(cache);
@@ -130,15 +128,16 @@ START_TEST(bounded_in_bytes)
 	    .count = DNS_ADDRESSES_MAX};
 
 	for (size_t i = 0; i < DNS_ADDRESSES_MAX; i++)
-		values[i] = SLICE("IPv6:2001:db8:1111:2222:3333:4444:5555:6666");
+		values[i] =
+		    SLICE("IPv6:2001:db8:1111:2222:3333:4444:5555:6666");
 	for (int i = 0; i < 300; i++) {
 		char name[32];
 
 		(void)snprintf(name, sizeof(name), "large%d.test", i);
 		dns_cache_add(
 		    cache, DNS_AAAA, slice_from_cstr(name), &large, 0);
-		ck_assert_ptr_nonnull(dns_cache_find(
-		    cache, DNS_AAAA, slice_from_cstr(name), 0));
+		ck_assert_ptr_nonnull(
+		    dns_cache_find(cache, DNS_AAAA, slice_from_cstr(name), 0));
 		ck_assert_uint_le(dns_cache_bytes(cache), 100 * 512);
 	}
 	ck_assert_uint_gt(dns_cache_entries(cache), 0);

@@ -8,24 +8,23 @@
 #include <time.h>
 #include <unistd.h>
 
-static const char text[] =
-    "# a comment\n"
-    "127.0.0.1 localhost\n"
-    "::1\tlocalhost ip6-localhost # another\n"
-    "192.0.2.25 mx.home.test mx\r\n"
-    "10.1.1.1 short1 LONG1.Home.Test other1\n"
-    "10.1.1.2 alone\n"
-    "10.1.1.3 dotted.home.test.\n"
-    "10.1.1.4\n"
-    "not-an-address bad.test\n"
-    "\n"
-    "   10.1.1.5   indented.test\n"
-    "2001:db8::7 both.test\n"
-    "10.1.1.7 both.test\n"
-    "10.1.1.8 first.test\n"
-    "10.1.1.8 second.test\n"
-    "fe80::1%lo scoped.test\n"
-    "10.1.1.9 last.test";
+static const char text[] = "# a comment\n"
+			   "127.0.0.1 localhost\n"
+			   "::1\tlocalhost ip6-localhost # another\n"
+			   "192.0.2.25 mx.home.test mx\r\n"
+			   "10.1.1.1 short1 LONG1.Home.Test other1\n"
+			   "10.1.1.2 alone\n"
+			   "10.1.1.3 dotted.home.test.\n"
+			   "10.1.1.4\n"
+			   "not-an-address bad.test\n"
+			   "\n"
+			   "   10.1.1.5   indented.test\n"
+			   "2001:db8::7 both.test\n"
+			   "10.1.1.7 both.test\n"
+			   "10.1.1.8 first.test\n"
+			   "10.1.1.8 second.test\n"
+			   "fe80::1%lo scoped.test\n"
+			   "10.1.1.9 last.test";
 
 static char path[] = "/tmp/milterd-hosts-XXXXXX";
 static struct hosts *hosts;
@@ -71,36 +70,35 @@ has_canonical(const char *name, const char *expected)
 	    hosts, arena, slice_from_cstr(name), &canonical);
 
 	return found == (expected != NULL) &&
-	    slice_eq(canonical, slice_from_cstr(expected));
+	       slice_eq(canonical, slice_from_cstr(expected));
 }
 
 static const struct {
 	const char *name;
 	const char *canonical;
 } names[] = {
-	{"localhost", "localhost"},
-	{"ip6-localhost", "localhost"},
-	{"mx", "mx.home.test"},
-	{"MX.HOME.test", "mx.home.test"},
-	{"short1", "long1.home.test"},
-	{"other1", "long1.home.test"},
-	{"long1.home.test", "long1.home.test"},
-	{"long1", NULL},
-	{"alone", "alone"},
-	{"dotted.home.test", "dotted.home.test"},
-	{"indented.test", "indented.test"},
-	{"last.test", "last.test"},
-	{"bad.test", NULL},
-	{"scoped.test", NULL},
-	{"another", NULL},
-	{"10.1.1.1", NULL},
-	{"", NULL},
+    {"localhost", "localhost"},
+    {"ip6-localhost", "localhost"},
+    {"mx", "mx.home.test"},
+    {"MX.HOME.test", "mx.home.test"},
+    {"short1", "long1.home.test"},
+    {"other1", "long1.home.test"},
+    {"long1.home.test", "long1.home.test"},
+    {"long1", NULL},
+    {"alone", "alone"},
+    {"dotted.home.test", "dotted.home.test"},
+    {"indented.test", "indented.test"},
+    {"last.test", "last.test"},
+    {"bad.test", NULL},
+    {"scoped.test", NULL},
+    {"another", NULL},
+    {"10.1.1.1", NULL},
+    {"", NULL},
 };
 
 START_TEST(canonical)
 {
-	ck_assert_msg(
-	    has_canonical(names[_i].name, names[_i].canonical), "%s",
+	ck_assert_msg(has_canonical(names[_i].name, names[_i].canonical), "%s",
 	    names[_i].name);
 }
 END_TEST
@@ -109,16 +107,16 @@ static const struct {
 	const char *address;
 	const char *name;
 } addresses[] = {
-	{"127.0.0.1", "localhost"},
-	{"IPv6:0:0:0:0:0:0:0:1", "localhost"},
-	{"192.0.2.25", "mx.home.test"},
-	{"10.1.1.1", "short1"},
-	{"10.1.1.8", "first.test"},
-	{"10.1.1.9", "last.test"},
-	{"IPv6:2001:db8:0:0:0:0:0:7", "both.test"},
-	{"10.1.1.4", NULL},
-	{"10.1.1.10", NULL},
-	{"", NULL},
+    {"127.0.0.1", "localhost"},
+    {"IPv6:0:0:0:0:0:0:0:1", "localhost"},
+    {"192.0.2.25", "mx.home.test"},
+    {"10.1.1.1", "short1"},
+    {"10.1.1.8", "first.test"},
+    {"10.1.1.9", "last.test"},
+    {"IPv6:2001:db8:0:0:0:0:0:7", "both.test"},
+    {"10.1.1.4", NULL},
+    {"10.1.1.10", NULL},
+    {"", NULL},
 };
 
 START_TEST(pointer)
@@ -128,7 +126,7 @@ START_TEST(pointer)
 	    hosts, arena, slice_from_cstr(addresses[_i].address), &name);
 
 	ck_assert_msg(found == (addresses[_i].name != NULL) &&
-		slice_eq(name, slice_from_cstr(addresses[_i].name)),
+			  slice_eq(name, slice_from_cstr(addresses[_i].name)),
 	    "%s: " SLICE_FMT, addresses[_i].address, SLICE_ARG(name));
 }
 END_TEST
@@ -138,16 +136,16 @@ static const struct {
 	const char *address;
 	enum hosts_match match;
 } matches[] = {
-	{"localhost", "127.0.0.1", HOSTS_SAME},
-	{"localhost", "127.0.0.2", HOSTS_OTHER},
-	{"localhost", "IPv6:0:0:0:0:0:0:0:1", HOSTS_SAME},
-	{"mx", "192.0.2.25", HOSTS_SAME},
-	{"mx", "192.0.2.2", HOSTS_OTHER},
-	{"mx", "IPv6:2001:db8:0:0:0:0:0:7", HOSTS_UNKNOWN},
-	{"both.test", "10.1.1.7", HOSTS_SAME},
-	{"both.test", "IPv6:2001:db8:0:0:0:0:0:7", HOSTS_SAME},
-	{"both.test", "IPv6:2001:db8:0:0:0:0:0:8", HOSTS_OTHER},
-	{"nobody.test", "10.1.1.7", HOSTS_UNKNOWN},
+    {"localhost", "127.0.0.1", HOSTS_SAME},
+    {"localhost", "127.0.0.2", HOSTS_OTHER},
+    {"localhost", "IPv6:0:0:0:0:0:0:0:1", HOSTS_SAME},
+    {"mx", "192.0.2.25", HOSTS_SAME},
+    {"mx", "192.0.2.2", HOSTS_OTHER},
+    {"mx", "IPv6:2001:db8:0:0:0:0:0:7", HOSTS_UNKNOWN},
+    {"both.test", "10.1.1.7", HOSTS_SAME},
+    {"both.test", "IPv6:2001:db8:0:0:0:0:0:7", HOSTS_SAME},
+    {"both.test", "IPv6:2001:db8:0:0:0:0:0:8", HOSTS_OTHER},
+    {"nobody.test", "10.1.1.7", HOSTS_UNKNOWN},
 };
 
 START_TEST(match)
@@ -184,10 +182,9 @@ START_TEST(odd_files)
 	struct hosts *directory = hosts_new("/");
 	slice name;
 
-	ck_assert(!hosts_find_pointer(
-	    none, arena, SLICE("127.0.0.1"), &name));
-	ck_assert(!hosts_find_pointer(
-	    directory, arena, SLICE("127.0.0.1"), &name));
+	ck_assert(!hosts_find_pointer(none, arena, SLICE("127.0.0.1"), &name));
+	ck_assert(
+	    !hosts_find_pointer(directory, arena, SLICE("127.0.0.1"), &name));
 	hosts_free(none);
 	hosts_free(directory);
 	write_file(zeros, sizeof(zeros) - 1);
@@ -227,10 +224,10 @@ hosts_suite(void)
 
 	tcase_add_checked_fixture(tcase, set_up, tear_down);
 	tcase_set_timeout(tcase, 60);
-	tcase_add_loop_test(tcase, canonical, 0,
-	    (int)(sizeof(names) / sizeof(*names)));
-	tcase_add_loop_test(tcase, pointer, 0,
-	    (int)(sizeof(addresses) / sizeof(*addresses)));
+	tcase_add_loop_test(
+	    tcase, canonical, 0, (int)(sizeof(names) / sizeof(*names)));
+	tcase_add_loop_test(
+	    tcase, pointer, 0, (int)(sizeof(addresses) / sizeof(*addresses)));
 	tcase_add_loop_test(
 	    tcase, match, 0, (int)(sizeof(matches) / sizeof(*matches)));
 	tcase_add_test(tcase, change_is_seen);

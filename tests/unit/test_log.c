@@ -65,9 +65,8 @@ daemon_start(void)
 static void
 log_to_path(void)
 {
-	struct log_options options = {.facility = SLICE("mail"),
-	    .level = 9,
-	    .socket_path = path};
+	struct log_options options = {
+	    .facility = SLICE("mail"), .level = 9, .socket_path = path};
 	struct error error;
 
 	ck_assert_msg(log_start(&options, &error), "%s", error.text);
@@ -103,10 +102,9 @@ text_of(const char *line)
 {
 	const char *end = strstr(line, "]: ");
 
-	ck_assert_msg(
-	    matches(line, "^<[0-9]+>[JFMASOND][a-z][a-z] [ 1-3][0-9] "
-			  "[0-2][0-9]:[0-5][0-9]:[0-6][0-9] "
-			  "milterd\\[[0-9]+\\]: "),
+	ck_assert_msg(matches(line, "^<[0-9]+>[JFMASOND][a-z][a-z] [ 1-3][0-9] "
+				    "[0-2][0-9]:[0-5][0-9]:[0-6][0-9] "
+				    "milterd\\[[0-9]+\\]: "),
 	    "%s", line);
 	return end + 3;
 }
@@ -127,21 +125,21 @@ text_of_decision(const struct log_decision *decision)
 }
 
 static const struct client good_client = {
-	.address = SLICE_INIT("192.0.2.7"),
-	.name = SLICE_INIT("mail.good.test"),
-	.ptr = SLICE_INIT("mail.good.test"),
-	.resolve = RESOLVE_OK,
+    .address = SLICE_INIT("192.0.2.7"),
+    .name = SLICE_INIT("mail.good.test"),
+    .ptr = SLICE_INIT("mail.good.test"),
+    .resolve = RESOLVE_OK,
 };
 static const struct client forged_client = {
-	.address = SLICE_INIT("192.0.2.7"),
-	.name = SLICE_INIT("[192.0.2.7]"),
-	.ptr = SLICE_INIT("mail.good.test"),
-	.resolve = RESOLVE_FORGED,
+    .address = SLICE_INIT("192.0.2.7"),
+    .name = SLICE_INIT("[192.0.2.7]"),
+    .ptr = SLICE_INIT("mail.good.test"),
+    .resolve = RESOLVE_FORGED,
 };
 static const struct client nameless_client = {
-	.address = SLICE_INIT("IPv6:2001:db8:0:0:0:0:0:1"),
-	.name = SLICE_INIT("[IPv6:2001:db8:0:0:0:0:0:1]"),
-	.resolve = RESOLVE_FAIL,
+    .address = SLICE_INIT("IPv6:2001:db8:0:0:0:0:0:1"),
+    .name = SLICE_INIT("[IPv6:2001:db8:0:0:0:0:0:1]"),
+    .resolve = RESOLVE_FAIL,
 };
 
 static struct verdict
@@ -164,32 +162,31 @@ static const struct {
 	const char *escaped;
 	size_t limit;
 } escapes[] = {
-	{"<x@y>", "<x@y>", 100},
-	{"x@y", "x@y", 100},
-	{"<user+detail@y>", "<user+detail@y>", 100},
-	{"<>", "<>", 100},
-	{"", "", 100},
-	{"<x y@z>", "<x+20y@z>", 100},
-	{"<a,b=c@z>", "<a+2Cb+3Dc@z>", 100},
-	{"<<x>@y>", "<+3Cx+3E@y>", 100},
-	{"<x", "+3Cx", 100},
-	{"x>", "x+3E", 100},
-	{"<x\n\r\t\x7f@y>", "<x+0A+0D+09+7F@y>", 100},
-	{"<\xc3\xa9@y>", "<+C3+A9@y>", 100},
-	{"<x@[192.0.2.1]>", "<x@[192.0.2.1]>", 100},
-	{"<abcdefgh>", "<abcdefgh>", 10},
-	{"<abcdefghi>", "<abcdefgh>", 10},
-	{"abcdefghi", "abcd", 4},
-	{"a  b", "a+20", 6},
-	{"<\"x>, relay=[198.51.100.9], reject=550 \"@b>",
-	    "<\"x+3E+2C+20relay+3D[198.51.100.9]+2C+20reject+3D550+20\"@b>",
-	    100},
+    {"<x@y>", "<x@y>", 100},
+    {"x@y", "x@y", 100},
+    {"<user+detail@y>", "<user+detail@y>", 100},
+    {"<>", "<>", 100},
+    {"", "", 100},
+    {"<x y@z>", "<x+20y@z>", 100},
+    {"<a,b=c@z>", "<a+2Cb+3Dc@z>", 100},
+    {"<<x>@y>", "<+3Cx+3E@y>", 100},
+    {"<x", "+3Cx", 100},
+    {"x>", "x+3E", 100},
+    {"<x\n\r\t\x7f@y>", "<x+0A+0D+09+7F@y>", 100},
+    {"<\xc3\xa9@y>", "<+C3+A9@y>", 100},
+    {"<x@[192.0.2.1]>", "<x@[192.0.2.1]>", 100},
+    {"<abcdefgh>", "<abcdefgh>", 10},
+    {"<abcdefghi>", "<abcdefgh>", 10},
+    {"abcdefghi", "abcd", 4},
+    {"a  b", "a+20", 6},
+    {"<\"x>, relay=[198.51.100.9], reject=550 \"@b>",
+	"<\"x+3E+2C+20relay+3D[198.51.100.9]+2C+20reject+3D550+20\"@b>", 100},
 };
 
 START_TEST(escape_row)
 {
-	slice got = log_escape(arena, slice_from_cstr(escapes[_i].text),
-	    escapes[_i].limit);
+	slice got = log_escape(
+	    arena, slice_from_cstr(escapes[_i].text), escapes[_i].limit);
 
 	ck_assert_msg(slice_eq(got, slice_from_cstr(escapes[_i].escaped)),
 	    "%s: " SLICE_FMT, escapes[_i].text, SLICE_ARG(got));
@@ -317,10 +314,10 @@ START_TEST(nothing_for_acceptance)
 		struct verdict verdict = {
 		    .kind = silent[i], .rule = "check_rcpt"};
 
-		log_verdict(arena,
-		    &(struct log_decision){.client = &good_client,
-			.arg1 = SLICE("<a@b>"),
-			.verdict = &verdict});
+		log_verdict(
+		    arena, &(struct log_decision){.client = &good_client,
+			       .arg1 = SLICE("<a@b>"),
+			       .verdict = &verdict});
 	}
 	log_line(LOG_INFO, "after");
 	ck_assert(read_line(fd, line));
@@ -357,8 +354,8 @@ check_innocent_is_safe(const char *text)
 	    !matches(text, "relay=([^ ,]* )?\\[" INNOCENT "\\]"), "%s", text);
 	ck_assert_msg(!matches(text, "relay=.*relay="), "%s", text);
 	/* ... greedily up to the last one, ... */
-	ck_assert_msg(!matches(text, "relay=.*\\[" INNOCENT "\\].*reject="),
-	    "%s", text);
+	ck_assert_msg(
+	    !matches(text, "relay=.*\\[" INNOCENT "\\].*reject="), "%s", text);
 	/* ... and by the reply's words. */
 	ck_assert_msg(
 	    matches(text, "^NOQUEUE: ruleset=[a-z_]+, arg1=[^ ,=]+, "
@@ -368,13 +365,13 @@ check_innocent_is_safe(const char *text)
 }
 
 static const char *const attacks[] = {
-	"<\"x>, relay=[198.51.100.9], reject=550 \"@b>",
-	"<\"x\\\"y\\\" z, relay=[198.51.100.9], reject=550 \"@b>",
-	"<z\\\"\"x, relay=[198.51.100.9], reject=550 \"@b>",
-	"<x>, relay=[198.51.100.9], reject=550 5.7.1 <x>... Relaying denied>",
-	("<\"x\nDec 31 23:59:59 mx milterd[1]: NOQUEUE: ruleset=check_rcpt, "
-	 "arg1=<a@b>, relay=[198.51.100.9], reject=550 5.7.1 \"@b>"),
-	"<relay=[198.51.100.9]@b>",
+    "<\"x>, relay=[198.51.100.9], reject=550 \"@b>",
+    "<\"x\\\"y\\\" z, relay=[198.51.100.9], reject=550 \"@b>",
+    "<z\\\"\"x, relay=[198.51.100.9], reject=550 \"@b>",
+    "<x>, relay=[198.51.100.9], reject=550 5.7.1 <x>... Relaying denied>",
+    ("<\"x\nDec 31 23:59:59 mx milterd[1]: NOQUEUE: ruleset=check_rcpt, "
+     "arg1=<a@b>, relay=[198.51.100.9], reject=550 5.7.1 \"@b>"),
+    "<relay=[198.51.100.9]@b>",
 };
 
 START_TEST(attack_in_argument_and_reply)
@@ -388,11 +385,11 @@ START_TEST(attack_in_argument_and_reply)
 
 	check_innocent_is_safe(text);
 	/* Filters ask that argument and reply speak of the same address. */
-	ck_assert_msg(slice_has_suffix_nocase(slice_from_cstr(text),
-			  arena_printf(arena,
-			      "reject=550 5.7.1 " SLICE_FMT
-			      "... Relaying denied",
-			      SLICE_ARG(escaped))),
+	ck_assert_msg(
+	    slice_has_suffix_nocase(slice_from_cstr(text),
+		arena_printf(arena,
+		    "reject=550 5.7.1 " SLICE_FMT "... Relaying denied",
+		    SLICE_ARG(escaped))),
 	    "%s", text);
 }
 END_TEST
@@ -474,8 +471,8 @@ repeated(char c, size_t len)
 
 START_TEST(address_is_cut_before_reply)
 {
-	slice address = arena_printf(arena, "<" SLICE_FMT "@v>",
-	    SLICE_ARG(repeated('x', 5000)));
+	slice address = arena_printf(
+	    arena, "<" SLICE_FMT "@v>", SLICE_ARG(repeated('x', 5000)));
 	struct verdict verdict = denied(address);
 	struct log_decision decision = {
 	    .client = &good_client, .arg1 = address, .verdict = &verdict};
@@ -531,9 +528,8 @@ END_TEST
 
 START_TEST(priority_and_facility)
 {
-	struct log_options options = {.facility = SLICE("LOCAL3"),
-	    .level = 9,
-	    .socket_path = path};
+	struct log_options options = {
+	    .facility = SLICE("LOCAL3"), .level = 9, .socket_path = path};
 	char line[LINE_SIZE];
 	int fd = daemon_start();
 
@@ -562,8 +558,7 @@ START_TEST(levels)
 	static const struct {
 		int level;
 		const char *lines;
-	} rows[] = {
-	    {0, ""}, {1, "e"}, {2, "ew"}, {3, "ewn"}, {5, "ewni"},
+	} rows[] = {{0, ""}, {1, "e"}, {2, "ew"}, {3, "ewn"}, {5, "ewni"},
 	    {9, "ewni"}, {10, "ewnid"}};
 	int fd = daemon_start();
 
@@ -733,8 +728,7 @@ read_to_end(int fd, unsigned long *ret_lines, unsigned long *ret_told)
 			*ret_told += told;
 			continue;
 		}
-		ck_assert_int_eq(
-		    sscanf(text_of(line), "line %ld", &number), 1);
+		ck_assert_int_eq(sscanf(text_of(line), "line %ld", &number), 1);
 		ck_assert_int_gt(number, last);
 		last = number;
 		(*ret_lines)++;
@@ -832,16 +826,15 @@ START_TEST(stop_waits_a_second_at_most)
 	ck_assert_int_lt((now_ns() - before) / 1000000, 1500);
 	ck_assert_int_gt((now_ns() - before) / 1000000, 900);
 	stderr_back();
-	(void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &no_patience,
-	    sizeof(no_patience));
+	(void)setsockopt(
+	    fd, SOL_SOCKET, SO_RCVTIMEO, &no_patience, sizeof(no_patience));
 	while (read_line(fd, line))
 		received++;
 	queued = log_dropped();
 	ck_assert_uint_eq(received + queued, 1000);
 	ck_assert_int_gt(read(err, told, sizeof(told) - 1), 0);
-	ck_assert_msg(
-	    strtoul(told + strlen("milterd: "), NULL, 10) == queued, "%s",
-	    told);
+	ck_assert_msg(strtoul(told + strlen("milterd: "), NULL, 10) == queued,
+	    "%s", told);
 	(void)close(err);
 	(void)close(fd);
 }
@@ -927,8 +920,8 @@ log_suite(void)
 	TCase *levels_case = case_of(suite, "levels");
 	TCase *daemon = case_of(suite, "daemon");
 
-	tcase_add_loop_test(escaping, escape_row, 0,
-	    (int)(sizeof(escapes) / sizeof(*escapes)));
+	tcase_add_loop_test(
+	    escaping, escape_row, 0, (int)(sizeof(escapes) / sizeof(*escapes)));
 	tcase_add_test(escaping, escape_keeps_nul);
 	tcase_add_test(forms, relaying_denied);
 	tcase_add_test(forms, refused_at_connect);

@@ -58,8 +58,7 @@ bind_udp(unsigned *ret_port)
 	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	ck_assert_int_eq(
 	    bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
-	ck_assert_int_eq(
-	    getsockname(fd, (struct sockaddr *)&address, &len), 0);
+	ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&address, &len), 0);
 	*ret_port = ntohs(address.sin_port);
 	return fd;
 }
@@ -107,12 +106,11 @@ static const char dnsmasq_names[] =
     "ptr-record=54.100.51.198.in-addr.arpa,only-six.test\n"
     "address=/2.0.0.127.bl.test/127.0.0.2\n";
 
-static const char hosts_text[] =
-    "127.0.0.1 localhost\n"
-    "::1 localhost\n"
-    "192.0.2.25 mx.home.test mx\n"
-    "10.0.0.55 short.only aliased.only\n"
-    "10.9.9.9 in-hosts.test\n";
+static const char hosts_text[] = "127.0.0.1 localhost\n"
+				 "::1 localhost\n"
+				 "192.0.2.25 mx.home.test mx\n"
+				 "10.0.0.55 short.only aliased.only\n"
+				 "10.9.9.9 in-hosts.test\n";
 
 static void
 write_files(void)
@@ -274,38 +272,38 @@ static const struct {
 	unsigned rcode;
 	const char *target; /* of a CNAME or PTR record */
 } sick_answers[] = {
-	{"servfail", 0, 2, NULL},
-	{"refused", 0, 5, NULL},
-	{"notimp", 0, 4, NULL},
-	{"failing-a", TYPE_A, 2, NULL},
-	{"failing-mx", TYPE_MX, 2, NULL},
-	{"step1", 0, 0, "step2.sick.test"},
-	{"step2", 0, 0, "step3.sick.test"},
-	{"dangling", 0, 3, "nowhere.sick.test"},
-	{"half", 0, 0, "nxdomain.sick.test"},
-	{"to-failing", 0, 0, "servfail.sick.test"},
-	{"loop1", 0, 0, "loop2.sick.test"},
-	{"loop2", 0, 0, "loop1.sick.test"},
-	{"self", 0, 0, "self.sick.test"},
-	{"nxdomain", 0, 3, NULL},
-	{"1", TYPE_PTR, 0, "servfail.sick.test"},
-	{"2", TYPE_PTR, 0, "silent.sick.test"},
-	{"3", TYPE_PTR, 2, NULL},
-	{"4", TYPE_PTR, 0, "a\nb.test"},
-	{"5", TYPE_PTR, 0, "a\"b.test"},
-	{"6", TYPE_PTR, 0, "10.0.0.6"},
-	{"7", TYPE_PTR, 0, "half.sick.test"},
-	{"8", TYPE_PTR, 0, "failing-mx.sick.test"},
-	{"9", TYPE_PTR, 0, ""},
-	{"10", TYPE_PTR, 0, "nxdomain.sick.test"},
-	{"12", TYPE_PTR, 0, "step1.sick.test"},
+    {"servfail", 0, 2, NULL},
+    {"refused", 0, 5, NULL},
+    {"notimp", 0, 4, NULL},
+    {"failing-a", TYPE_A, 2, NULL},
+    {"failing-mx", TYPE_MX, 2, NULL},
+    {"step1", 0, 0, "step2.sick.test"},
+    {"step2", 0, 0, "step3.sick.test"},
+    {"dangling", 0, 3, "nowhere.sick.test"},
+    {"half", 0, 0, "nxdomain.sick.test"},
+    {"to-failing", 0, 0, "servfail.sick.test"},
+    {"loop1", 0, 0, "loop2.sick.test"},
+    {"loop2", 0, 0, "loop1.sick.test"},
+    {"self", 0, 0, "self.sick.test"},
+    {"nxdomain", 0, 3, NULL},
+    {"1", TYPE_PTR, 0, "servfail.sick.test"},
+    {"2", TYPE_PTR, 0, "silent.sick.test"},
+    {"3", TYPE_PTR, 2, NULL},
+    {"4", TYPE_PTR, 0, "a\nb.test"},
+    {"5", TYPE_PTR, 0, "a\"b.test"},
+    {"6", TYPE_PTR, 0, "10.0.0.6"},
+    {"7", TYPE_PTR, 0, "half.sick.test"},
+    {"8", TYPE_PTR, 0, "failing-mx.sick.test"},
+    {"9", TYPE_PTR, 0, ""},
+    {"10", TYPE_PTR, 0, "nxdomain.sick.test"},
+    {"12", TYPE_PTR, 0, "step1.sick.test"},
 };
 
 static bool
 is_label(const unsigned char *name, const char *label)
 {
 	return name[0] == strlen(label) &&
-	    strncasecmp((const char *)name + 1, label, name[0]) == 0;
+	       strncasecmp((const char *)name + 1, label, name[0]) == 0;
 }
 
 static bool
@@ -376,8 +374,8 @@ serve_one(int fd)
 			return;
 		sleep_ms(300);
 	}
-	(void)sendto(fd, reply.packet, reply.len, 0,
-	    (struct sockaddr *)&client, client_len);
+	(void)sendto(fd, reply.packet, reply.len, 0, (struct sockaddr *)&client,
+	    client_len);
 	if (is_label(reply.packet + 12, "slow"))
 		_exit(0);
 }
@@ -446,8 +444,8 @@ use_server(unsigned port, unsigned timeout_ms)
 {
 	char server[32];
 	struct resolver_options options = {
-		.hosts = hosts_path,
-		.timeout_ms = timeout_ms,
+	    .hosts = hosts_path,
+	    .timeout_ms = timeout_ms,
 	};
 	struct error error;
 
@@ -530,46 +528,46 @@ struct host_row {
 };
 
 static const struct host_row hosts_of_dnsmasq[] = {
-	{"good.test", WORLD_FOUND, "good.test"},
-	{"GOOD.Test", WORLD_FOUND, "good.test"},
-	{"only-a.test", WORLD_FOUND, "only-a.test"},
-	{"only-six.test", WORLD_FOUND, "only-six.test"},
-	{"only-mx.test", WORLD_FOUND, "only-mx.test"},
-	{"null-mx.test", WORLD_FOUND, "null-mx.test"},
-	{"alias.test", WORLD_FOUND, "good.test"},
-	{"alias-a.test", WORLD_FOUND, "only-a.test"},
-	{"alias-alias.test", WORLD_FOUND, "good.test"},
-	{"only-text.test", WORLD_NONE, ""},
-	{"nowhere.test", WORLD_NONE, ""},
-	{"sub.good.test", WORLD_NONE, ""},
-	/* /etc/hosts, and what has no dot. */
-	{"mx", WORLD_FOUND, "mx.home.test"},
-	{"MX.home.test", WORLD_FOUND, "mx.home.test"},
-	{"aliased.only", WORLD_FOUND, "short.only"},
-	{"single", WORLD_NONE, ""},
-	/* Addresses, backwards. */
-	{"[192.0.2.83]", WORLD_FOUND, "good.test"},
-	{"[192.0.2.83]:25", WORLD_FOUND, "good.test"},
-	{"[IPv6:2001:db8::6]", WORLD_FOUND, "only-six.test"},
-	{"[2001:db8::6]", WORLD_FOUND, "only-six.test"},
-	{"[192.0.2.83", WORLD_NONE, ""},
-	{"[192.0.2.1]", WORLD_NONE, ""},
-	{"[good.test]", WORLD_NONE, ""},
-	{"[]", WORLD_NONE, ""},
-	{"[", WORLD_NONE, ""},
-	/* No names of the DNS at all. */
-	{"", WORLD_NONE, ""},
-	{".", WORLD_NONE, ""},
-	{"a..test", WORLD_NONE, ""},
-	{".good.test", WORLD_NONE, ""},
-	{"good.test.", WORLD_NONE, ""},
-	{"go od.test", WORLD_NONE, ""},
-	{"good\\.test.test", WORLD_NONE, ""},
-	{"good.test\n", WORLD_NONE, ""},
-	{"\xc3\xa4.test", WORLD_NONE, ""},
-	{"0123456789012345678901234567890123456789012345678901234567890123."
-	 "test",
-	    WORLD_NONE, ""},
+    {"good.test", WORLD_FOUND, "good.test"},
+    {"GOOD.Test", WORLD_FOUND, "good.test"},
+    {"only-a.test", WORLD_FOUND, "only-a.test"},
+    {"only-six.test", WORLD_FOUND, "only-six.test"},
+    {"only-mx.test", WORLD_FOUND, "only-mx.test"},
+    {"null-mx.test", WORLD_FOUND, "null-mx.test"},
+    {"alias.test", WORLD_FOUND, "good.test"},
+    {"alias-a.test", WORLD_FOUND, "only-a.test"},
+    {"alias-alias.test", WORLD_FOUND, "good.test"},
+    {"only-text.test", WORLD_NONE, ""},
+    {"nowhere.test", WORLD_NONE, ""},
+    {"sub.good.test", WORLD_NONE, ""},
+    /* /etc/hosts, and what has no dot. */
+    {"mx", WORLD_FOUND, "mx.home.test"},
+    {"MX.home.test", WORLD_FOUND, "mx.home.test"},
+    {"aliased.only", WORLD_FOUND, "short.only"},
+    {"single", WORLD_NONE, ""},
+    /* Addresses, backwards. */
+    {"[192.0.2.83]", WORLD_FOUND, "good.test"},
+    {"[192.0.2.83]:25", WORLD_FOUND, "good.test"},
+    {"[IPv6:2001:db8::6]", WORLD_FOUND, "only-six.test"},
+    {"[2001:db8::6]", WORLD_FOUND, "only-six.test"},
+    {"[192.0.2.83", WORLD_NONE, ""},
+    {"[192.0.2.1]", WORLD_NONE, ""},
+    {"[good.test]", WORLD_NONE, ""},
+    {"[]", WORLD_NONE, ""},
+    {"[", WORLD_NONE, ""},
+    /* No names of the DNS at all. */
+    {"", WORLD_NONE, ""},
+    {".", WORLD_NONE, ""},
+    {"a..test", WORLD_NONE, ""},
+    {".good.test", WORLD_NONE, ""},
+    {"good.test.", WORLD_NONE, ""},
+    {"go od.test", WORLD_NONE, ""},
+    {"good\\.test.test", WORLD_NONE, ""},
+    {"good.test\n", WORLD_NONE, ""},
+    {"\xc3\xa4.test", WORLD_NONE, ""},
+    {"0123456789012345678901234567890123456789012345678901234567890123."
+     "test",
+	WORLD_NONE, ""},
 };
 
 static void
@@ -608,18 +606,18 @@ static const struct {
 	enum world_answer answer;
 	const char *hosts;
 } exchangers[] = {
-	{"good.test", WORLD_FOUND, "a.good.test b.good.test"},
-	{"only-mx.test", WORLD_FOUND, "mail.elsewhere.test"},
-	{"alias.test", WORLD_FOUND, "a.good.test b.good.test"},
-	{"Only-A.test", WORLD_FOUND, "only-a.test"},
-	{"only-six.test", WORLD_FOUND, "only-six.test"},
-	{"alias-a.test", WORLD_NONE, ""},
-	{"null-mx.test", WORLD_NONE, ""},
-	{"only-text.test", WORLD_NONE, ""},
-	{"nowhere.test", WORLD_NONE, ""},
-	{"single", WORLD_NONE, ""},
-	{"mx", WORLD_FOUND, "mx.home.test"},
-	{"", WORLD_NONE, ""},
+    {"good.test", WORLD_FOUND, "a.good.test b.good.test"},
+    {"only-mx.test", WORLD_FOUND, "mail.elsewhere.test"},
+    {"alias.test", WORLD_FOUND, "a.good.test b.good.test"},
+    {"Only-A.test", WORLD_FOUND, "only-a.test"},
+    {"only-six.test", WORLD_FOUND, "only-six.test"},
+    {"alias-a.test", WORLD_NONE, ""},
+    {"null-mx.test", WORLD_NONE, ""},
+    {"only-text.test", WORLD_NONE, ""},
+    {"nowhere.test", WORLD_NONE, ""},
+    {"single", WORLD_NONE, ""},
+    {"mx", WORLD_FOUND, "mx.home.test"},
+    {"", WORLD_NONE, ""},
 };
 
 START_TEST(exchangers_of_dnsmasq)
@@ -644,11 +642,11 @@ static const struct {
 	enum world_answer answer;
 	const char *address;
 } addresses[] = {
-	{"2.0.0.127.bl.test", WORLD_FOUND, "127.0.0.2"},
-	{"alias.test", WORLD_FOUND, "192.0.2.83"},
-	{"3.0.0.127.bl.test", WORLD_NONE, ""},
-	{"only-six.test", WORLD_NONE, ""},
-	{"only-mx.test", WORLD_NONE, ""},
+    {"2.0.0.127.bl.test", WORLD_FOUND, "127.0.0.2"},
+    {"alias.test", WORLD_FOUND, "192.0.2.83"},
+    {"3.0.0.127.bl.test", WORLD_NONE, ""},
+    {"only-six.test", WORLD_NONE, ""},
+    {"only-mx.test", WORLD_NONE, ""},
 };
 
 START_TEST(address_of_dnsmasq)
@@ -669,24 +667,24 @@ struct client_row {
 };
 
 static const struct client_row clients_of_dnsmasq[] = {
-	{"192.0.2.83", RESOLVE_OK, "good.test"},
-	{"192.0.2.86", RESOLVE_OK, "both.test"},
-	{"IPv6:2001:db8:0:0:0:0:0:86", RESOLVE_OK, "both.test"},
-	{"IPv6:2001:db8:0:0:0:0:0:6", RESOLVE_OK, "only-six.test"},
-	{"IPv6:2001:db8:0:0:0:0:0:7", RESOLVE_FAIL, ""},
-	{"198.51.100.50", RESOLVE_FORGED, "good.test"},
-	{"198.51.100.51", RESOLVE_FORGED, "nowhere.test"},
-	{"198.51.100.52", RESOLVE_FORGED, "only-mx.test"},
-	{"198.51.100.54", RESOLVE_FORGED, "only-six.test"},
-	{"198.51.100.99", RESOLVE_FAIL, ""},
-	/* /etc/hosts: alone, in both directions, and against the DNS. */
-	{"127.0.0.1", RESOLVE_OK, "localhost"},
-	{"IPv6:0:0:0:0:0:0:0:1", RESOLVE_OK, "localhost"},
-	{"192.0.2.25", RESOLVE_OK, "mx.home.test"},
-	{"10.0.0.55", RESOLVE_OK, "short.only"},
-	{"198.51.100.53", RESOLVE_FORGED, "in-hosts.test"},
-	{"192.0.2.87", RESOLVE_FORGED, "in-hosts.test"},
-	{"not an address", RESOLVE_FAIL, ""},
+    {"192.0.2.83", RESOLVE_OK, "good.test"},
+    {"192.0.2.86", RESOLVE_OK, "both.test"},
+    {"IPv6:2001:db8:0:0:0:0:0:86", RESOLVE_OK, "both.test"},
+    {"IPv6:2001:db8:0:0:0:0:0:6", RESOLVE_OK, "only-six.test"},
+    {"IPv6:2001:db8:0:0:0:0:0:7", RESOLVE_FAIL, ""},
+    {"198.51.100.50", RESOLVE_FORGED, "good.test"},
+    {"198.51.100.51", RESOLVE_FORGED, "nowhere.test"},
+    {"198.51.100.52", RESOLVE_FORGED, "only-mx.test"},
+    {"198.51.100.54", RESOLVE_FORGED, "only-six.test"},
+    {"198.51.100.99", RESOLVE_FAIL, ""},
+    /* /etc/hosts: alone, in both directions, and against the DNS. */
+    {"127.0.0.1", RESOLVE_OK, "localhost"},
+    {"IPv6:0:0:0:0:0:0:0:1", RESOLVE_OK, "localhost"},
+    {"192.0.2.25", RESOLVE_OK, "mx.home.test"},
+    {"10.0.0.55", RESOLVE_OK, "short.only"},
+    {"198.51.100.53", RESOLVE_FORGED, "in-hosts.test"},
+    {"192.0.2.87", RESOLVE_FORGED, "in-hosts.test"},
+    {"not an address", RESOLVE_FAIL, ""},
 };
 
 static void
@@ -701,8 +699,8 @@ check_client(const struct client_row *row)
 	if (row->resolve == RESOLVE_OK)
 		ck_assert(slice_eq(client.name, client.ptr));
 	else
-		ck_assert(slice_eq(client.name,
-		    client_bracketed(arena, client.address)));
+		ck_assert(slice_eq(
+		    client.name, client_bracketed(arena, client.address)));
 }
 
 START_TEST(client_of_dnsmasq)
@@ -724,19 +722,19 @@ END_TEST
 /* A sick server */
 
 static const struct host_row hosts_of_sick_server[] = {
-	{"fine.sick.test", WORLD_FOUND, "fine.sick.test"},
-	{"servfail.sick.test", WORLD_TEMPFAIL, ""},
-	{"refused.sick.test", WORLD_TEMPFAIL, ""},
-	{"notimp.sick.test", WORLD_TEMPFAIL, ""},
-	{"garbage.sick.test", WORLD_TEMPFAIL, ""},
-	{"failing-a.sick.test", WORLD_TEMPFAIL, ""},
-	{"failing-mx.sick.test", WORLD_FOUND, "failing-mx.sick.test"},
-	{"step1.sick.test", WORLD_FOUND, "step3.sick.test"},
-	{"dangling.sick.test", WORLD_NONE, ""},
-	{"half.sick.test", WORLD_NONE, ""},
-	{"to-failing.sick.test", WORLD_TEMPFAIL, ""},
-	{"loop1.sick.test", WORLD_NONE, ""},
-	{"self.sick.test", WORLD_NONE, ""},
+    {"fine.sick.test", WORLD_FOUND, "fine.sick.test"},
+    {"servfail.sick.test", WORLD_TEMPFAIL, ""},
+    {"refused.sick.test", WORLD_TEMPFAIL, ""},
+    {"notimp.sick.test", WORLD_TEMPFAIL, ""},
+    {"garbage.sick.test", WORLD_TEMPFAIL, ""},
+    {"failing-a.sick.test", WORLD_TEMPFAIL, ""},
+    {"failing-mx.sick.test", WORLD_FOUND, "failing-mx.sick.test"},
+    {"step1.sick.test", WORLD_FOUND, "step3.sick.test"},
+    {"dangling.sick.test", WORLD_NONE, ""},
+    {"half.sick.test", WORLD_NONE, ""},
+    {"to-failing.sick.test", WORLD_TEMPFAIL, ""},
+    {"loop1.sick.test", WORLD_NONE, ""},
+    {"self.sick.test", WORLD_NONE, ""},
 };
 
 START_TEST(host_of_sick_server)
@@ -746,20 +744,20 @@ START_TEST(host_of_sick_server)
 END_TEST
 
 static const struct client_row clients_of_sick_server[] = {
-	/* A forward lookup that fails is a forgery to sendmail; one that
-	 * nobody answers is none to us. */
-	{"10.0.0.1", RESOLVE_FORGED, "servfail.sick.test"},
-	{"10.0.0.2", RESOLVE_TEMP, "silent.sick.test"},
-	{"10.0.0.3", RESOLVE_TEMP, ""},
-	{"10.0.0.4", RESOLVE_FAIL, ""},
-	{"10.0.0.5", RESOLVE_FAIL, ""},
-	{"10.0.0.6", RESOLVE_FAIL, ""},
-	{"10.0.0.7", RESOLVE_FORGED, "half.sick.test"},
-	{"10.0.0.8", RESOLVE_OK, "failing-mx.sick.test"},
-	{"10.0.0.9", RESOLVE_FORGED, "."},
-	{"10.0.0.10", RESOLVE_FORGED, "nxdomain.sick.test"},
-	{"10.0.0.11", RESOLVE_FAIL, ""},
-	{"10.0.0.12", RESOLVE_FORGED, "step1.sick.test"},
+    /* A forward lookup that fails is a forgery to sendmail; one that
+     * nobody answers is none to us. */
+    {"10.0.0.1", RESOLVE_FORGED, "servfail.sick.test"},
+    {"10.0.0.2", RESOLVE_TEMP, "silent.sick.test"},
+    {"10.0.0.3", RESOLVE_TEMP, ""},
+    {"10.0.0.4", RESOLVE_FAIL, ""},
+    {"10.0.0.5", RESOLVE_FAIL, ""},
+    {"10.0.0.6", RESOLVE_FAIL, ""},
+    {"10.0.0.7", RESOLVE_FORGED, "half.sick.test"},
+    {"10.0.0.8", RESOLVE_OK, "failing-mx.sick.test"},
+    {"10.0.0.9", RESOLVE_FORGED, "."},
+    {"10.0.0.10", RESOLVE_FORGED, "nxdomain.sick.test"},
+    {"10.0.0.11", RESOLVE_FAIL, ""},
+    {"10.0.0.12", RESOLVE_FORGED, "step1.sick.test"},
 };
 
 START_TEST(client_of_sick_server)
@@ -797,8 +795,8 @@ ask_for_address(void *context)
 	slice address;
 
 	resolver_ports(&asker->session, &own_ports);
-	asker->answer = own_ports.find_address(own_ports.context, own,
-	    slice_from_cstr(asker->name), &address);
+	asker->answer = own_ports.find_address(
+	    own_ports.context, own, slice_from_cstr(asker->name), &address);
 	arena_free(own);
 	return NULL;
 }
@@ -907,14 +905,12 @@ START_TEST(one_question_has_its_own_limit)
 {
 	deadline_ms before = deadline_now();
 
-	ck_assert_int_eq(
-	    find_client("192.0.2.1", 5000).resolve, RESOLVE_TEMP);
+	ck_assert_int_eq(find_client("192.0.2.1", 5000).resolve, RESOLVE_TEMP);
 	ck_assert_int_ge(deadline_now() - before, 300);
 	ck_assert_int_lt(deadline_now() - before, 500);
 	/* Who comes next need not wait. */
 	before = deadline_now();
-	ck_assert_int_eq(
-	    find_client("192.0.2.1", 5000).resolve, RESOLVE_TEMP);
+	ck_assert_int_eq(find_client("192.0.2.1", 5000).resolve, RESOLVE_TEMP);
 	ck_assert_int_lt(deadline_now() - before, 50);
 	ck_assert_uint_ge(resolver_get_stats(resolver).timeouts, 1);
 }
@@ -932,8 +928,7 @@ START_TEST(fuse_shortens_waits)
 		    find_client(address, 20).resolve, RESOLVE_TEMP);
 	}
 	before = deadline_now();
-	ck_assert_int_eq(
-	    find_client("10.0.2.1", 5000).resolve, RESOLVE_TEMP);
+	ck_assert_int_eq(find_client("10.0.2.1", 5000).resolve, RESOLVE_TEMP);
 	ck_assert_int_lt(deadline_now() - before, 150);
 }
 END_TEST
@@ -942,8 +937,7 @@ START_TEST(hosts_need_no_server)
 {
 	deadline_ms before = deadline_now();
 
-	ck_assert_int_eq(
-	    find_client("127.0.0.1", 5000).resolve, RESOLVE_OK);
+	ck_assert_int_eq(find_client("127.0.0.1", 5000).resolve, RESOLVE_OK);
 	ck_assert_int_eq(host_answer("mx"), WORLD_FOUND);
 	ck_assert_int_lt(deadline_now() - before, 50);
 }
@@ -974,8 +968,7 @@ START_TEST(nobody_at_the_port)
 	deadline_ms before = deadline_now();
 
 	ck_assert_int_eq(host_answer("good.test"), WORLD_TEMPFAIL);
-	ck_assert_int_eq(
-	    find_client("192.0.2.83", 5000).resolve, RESOLVE_TEMP);
+	ck_assert_int_eq(find_client("192.0.2.83", 5000).resolve, RESOLVE_TEMP);
 	ck_assert_int_lt(deadline_now() - before, 500);
 }
 END_TEST
@@ -1023,7 +1016,8 @@ START_TEST(many_threads)
 
 		(void)pthread_join(threads[i], &wrong);
 		ck_assert_msg(wrong == NULL, "%s",
-		    wrong == NULL ? "" : ((const struct host_row *)wrong)->name);
+		    wrong == NULL ? ""
+				  : ((const struct host_row *)wrong)->name);
 	}
 	ck_assert_uint_gt(resolver_get_stats(resolver).cache_hits, 1000);
 }
@@ -1105,8 +1099,8 @@ START_TEST(bad_servers)
 		struct resolver *got = resolver_new(&options, &error);
 
 		/* The empty one is the system's. */
-		ck_assert_msg((got == NULL) == (bad[i][0] != '\0'), "%s",
-		    bad[i]);
+		ck_assert_msg(
+		    (got == NULL) == (bad[i][0] != '\0'), "%s", bad[i]);
 		ck_assert((error.text[0] != '\0') == (got == NULL));
 		resolver_free(got);
 	}
