@@ -66,7 +66,7 @@ def test_macros_of_any_shape(programs, directory):
     with logged(programs, directory, ACCESS) as node, \
             dial(node) as talk:
         talk.negotiate()
-        for data in (b"", b"C", b"C\0", b"C\0\0\0", b"Z{x}\0y\0", b"C{x}\0",
+        for data in (b"C", b"C\0", b"C\0\0\0", b"Z{x}\0y\0", b"C{x}\0",
                      b"Cno-nul", b"C" + b"{long}\0" + b"x" * 60000 + b"\0",
                      b"Cv\0Postfix 3.7.11\0{client_resolve}\0WHAT\0"):
             talk.send("D", data)
@@ -137,9 +137,10 @@ def mad_session(node, seed):
     source = random.Random(seed)
     with dial(node, timeout=10) as talk:
         with contextlib.suppress(OSError, Closed):
-            if source.random() < 0.9:
+            depth = source.random()
+            if depth < 0.9:
                 talk.negotiate(version=source.choice([2, 3, 6, 99]))
-            if source.random() < 0.7:
+            if depth < 0.7:
                 talk.connect("host.example", CLIENT)
                 talk.helo("client.example")
             talk._socket.sendall(b"".join(
@@ -204,19 +205,16 @@ def test_waiting_for_dns_in_one_batch(programs, directory):
             session.start()
         time.sleep(0.2)
         node.daemon.signal(signal.SIGCONT)
-        time.sleep(0.3)
-        times = []
-        for _ in range(20):
-            started = time.monotonic()
-            expect(fast.mail("spam@x.example"), "y", DENIED)
-            times.append(time.monotonic() - started)
-            time.sleep(0.05)
+        # Not before all should be waiting: this would be a kick by itself.
+        time.sleep(1.5)
+        started = time.monotonic()
+        expect(fast.mail("spam@x.example"), "y", DENIED)
+        probe = time.monotonic() - started
         for session in sessions:
             session.join()
         assert {s.answer.text[:9] for s in sessions} == {"451 4.1.8"}
         slowest = max(session.took for session in sessions)
-        assert slowest < 5, slowest
-        assert sorted(times)[-2] < 0.5, times
+        assert slowest < 6 and probe < 0.5, (slowest, probe)
 
 
 def test_callback_is_bounded(programs, directory):
