@@ -100,7 +100,16 @@ tell_log() {
 	sum_failed=$((sum_failed + $5))
 	[ "$5" = 0 ] && return
 	echo "  $3: $1"
-	tail -n 60 "$2" | sed 's/^/    /'
+	tell_failures "$2" | sed 's/^/    /'
+}
+
+# The failures of a log, or its end where it names none.
+tell_failures() {
+	if grep -q '^FAIL' "$1"; then
+		grep -A 12 '^FAIL' "$1" | head -n 100
+	else
+		tail -n 40 "$1"
+	fi
 }
 
 # check NAME DIRECTORY MAKE-ARGUMENT...: make check, counted test by test. What
