@@ -28,8 +28,8 @@ on_warning(void *context, const char *text)
 	struct loading *loading = context;
 
 	if (loading->warnings.count < MOST_WARNINGS)
-		string_list_add(loading->arena, &loading->warnings,
-		    slice_from_cstr(text));
+		string_list_add(
+		    loading->arena, &loading->warnings, slice_from_cstr(text));
 	else
 		loading->left_out++;
 }
@@ -55,8 +55,8 @@ end_warnings(struct loading *loading)
 
 	if (loading->left_out > 0)
 		string_list_add(arena, &loading->warnings,
-		    arena_printf(arena, "and %zu more warnings",
-			loading->left_out));
+		    arena_printf(
+			arena, "and %zu more warnings", loading->left_out));
 	loading->generation->warnings = loading->warnings.items;
 	loading->generation->warning_count = loading->warnings.count;
 }
@@ -74,8 +74,7 @@ without_dot(slice name)
  */
 
 static void
-add_list(
-    struct arena *arena, struct string_list *list, struct string_list more)
+add_list(struct arena *arena, struct string_list *list, struct string_list more)
 {
 	for (size_t i = 0; i < more.count; i++)
 		string_list_add(arena, list, more.items[i]);
@@ -98,14 +97,13 @@ load_local(struct loading *loading, const struct own_names *own)
 	slice hostname = loading->policy->hostname;
 
 	string_list_add(arena, &items, hostname);
-	string_list_add(arena, &items,
-	    slice_first(hostname, slice_index(hostname, '.')));
+	string_list_add(
+	    arena, &items, slice_first(hostname, slice_index(hostname, '.')));
 	string_list_add(arena, &items, SLICE("localhost"));
 	string_list_add(arena, &items, SLICE("[127.0.0.1]"));
 	add_list(arena, &items, own->names);
 	if (loading->policy->block_bad_helo) {
-		string_list_add(
-		    arena, &items, SLICE("[IPv6:0:0:0:0:0:0:0:1]"));
+		string_list_add(arena, &items, SLICE("[IPv6:0:0:0:0:0:0:0:1]"));
 		string_list_add(arena, &items, SLICE("[IPv6:::1]"));
 	}
 	add_list(arena, &items, loading->settings->local_domain);
@@ -134,9 +132,8 @@ load_relay(struct loading *loading)
 static bool
 load_trust_auth_mech(struct loading *loading)
 {
-	loading->policy->trust_auth_mech =
-	    add_class(loading, SLICE("trust_auth_mech"),
-		loading->settings->trust_auth_mech);
+	loading->policy->trust_auth_mech = add_class(loading,
+	    SLICE("trust_auth_mech"), loading->settings->trust_auth_mech);
 	return loading->policy->trust_auth_mech != NULL;
 }
 
@@ -151,9 +148,9 @@ load_access(struct loading *loading)
 
 	if (paths.count == 0)
 		return true;
-	loading->policy->access = snapshot_add_map(
-	    loading->generation->snapshot, SLICE("access"), paths.items,
-	    paths.count, &loading->source, loading->error);
+	loading->policy->access =
+	    snapshot_add_map(loading->generation->snapshot, SLICE("access"),
+		paths.items, paths.count, &loading->source, loading->error);
 	return loading->policy->access != NULL;
 }
 
@@ -177,15 +174,15 @@ dnsbl_add(struct arena *arena, struct dnsbl_list *list, slice item)
 		struct dnsbl *items = ARENA_ARRAY(arena, struct dnsbl, room);
 
 		if (list->count > 0)
-			memcpy(items, list->items,
-			    list->count * sizeof(*items));
+			memcpy(
+			    items, list->items, list->count * sizeof(*items));
 		list->items = items;
 	}
 	while (end < item.len && !ascii_is_space(item.ptr[end]))
 		end++;
 	list->items[list->count++] = (struct dnsbl){
-	    .zone = without_dot(
-		arena_copy_lower(arena, slice_first(item, end))),
+	    .zone =
+		without_dot(arena_copy_lower(arena, slice_first(item, end))),
 	    .message = slice_trim(slice_from(item, end)),
 	    .enhanced = list->is_enhanced,
 	};
@@ -228,8 +225,8 @@ load_dnsbl_file(struct loading *loading, struct dnsbl_list *list, slice path)
 }
 
 static bool
-load_dnsbl_items(struct loading *loading, struct dnsbl_list *list,
-    struct string_list items)
+load_dnsbl_items(
+    struct loading *loading, struct dnsbl_list *list, struct string_list items)
 {
 	for (size_t i = 0; i < items.count; i++) {
 		slice item = items.items[i];
@@ -268,9 +265,9 @@ begin_policy(struct loading *loading, const struct own_names *own)
 
 	loading->policy = ARENA_NEW(loading->arena, struct policy);
 	*loading->policy = loading->settings->options;
-	loading->policy->hostname = without_dot(hostname.len == 0
-		? own->hostname
-		: arena_copy_lower(loading->arena, hostname));
+	loading->policy->hostname = without_dot(
+	    hostname.len == 0 ? own->hostname
+			      : arena_copy_lower(loading->arena, hostname));
 }
 
 static bool
@@ -278,8 +275,8 @@ load_all(struct loading *loading, const char *config_path)
 {
 	struct own_names own;
 
-	if (!settings_read(config_path, loading->arena, loading->settings,
-		loading->error))
+	if (!settings_read(
+		config_path, loading->arena, loading->settings, loading->error))
 		return false;
 	own_names_find(loading->arena, NULL, NULL, &own);
 	begin_policy(loading, &own);
@@ -290,8 +287,8 @@ load_all(struct loading *loading, const char *config_path)
 	    .context = loading,
 	};
 	return load_access(loading) && load_local(loading, &own) &&
-	    load_relay(loading) && load_trust_auth_mech(loading) &&
-	    load_dnsbl(loading);
+	       load_relay(loading) && load_trust_auth_mech(loading) &&
+	       load_dnsbl(loading);
 }
 
 struct generation *

@@ -97,8 +97,8 @@ own_names_find(struct arena *arena, const char *hosts_path,
 	struct hosts *hosts =
 	    hosts_new(hosts_path == NULL ? "/etc/hosts" : hosts_path);
 	slice node = node_name == NULL
-	    ? find_node_name(arena)
-	    : arena_copy_lower(arena, slice_from_cstr(node_name));
+			 ? find_node_name(arena)
+			 : arena_copy_lower(arena, slice_from_cstr(node_name));
 
 	*ret_own = (struct own_names){
 	    .hostname = qualify(arena, hosts, node),

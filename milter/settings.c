@@ -162,8 +162,7 @@ settings_find_word(slice name)
 }
 
 bool
-settings_refuse(
-    struct reading *reading, unsigned line, const char *format, ...)
+settings_refuse(struct reading *reading, unsigned line, const char *format, ...)
 {
 	va_list args;
 	slice text;
@@ -188,8 +187,8 @@ on_value(cfg_t *cfg, cfg_opt_t *option, const char *value, void *result)
 	const struct settings_word *word =
 	    settings_find_word(slice_from_cstr(option->name));
 
-	if (!settings_set(under_way, word, slice_from_cstr(value),
-		(unsigned)cfg->line))
+	if (!settings_set(
+		under_way, word, slice_from_cstr(value), (unsigned)cfg->line))
 		return -1;
 	*(const char **)result = value;
 	return 0;
@@ -276,8 +275,8 @@ refuse_mode(struct reading *reading, mode_t mode)
 static bool
 read_file(struct reading *reading, struct text_file *ret_file)
 {
-	if (!text_file_read(reading->path, true, reading->arena, ret_file,
-		reading->error))
+	if (!text_file_read(
+		reading->path, true, reading->arena, ret_file, reading->error))
 		return name_exit_code(reading->path, reading->error);
 	if ((ret_file->stat.st_mode & (S_IWGRP | S_IWOTH)) != 0)
 		return refuse_mode(reading, ret_file->stat.st_mode);
@@ -290,7 +289,7 @@ static bool
 check_directories(struct reading *reading, const struct text_file *file)
 {
 	return reading->settings->allow_unsafe_files ||
-	    safe_file_check(reading->path, &file->stat, reading->error);
+	       safe_file_check(reading->path, &file->stat, reading->error);
 }
 
 static slice
@@ -299,7 +298,7 @@ socket_of(const struct settings *settings, const struct settings_word *word)
 	if (word->field->judge != settings_judge_socket)
 		return SLICE("");
 	return *(const slice *)(const void *)((const char *)settings +
-	    word->field->at);
+					      word->field->at);
 }
 
 /* Two doors cannot share a socket. */

@@ -19,8 +19,7 @@ struct string_list {
 	size_t count;
 };
 
-void string_list_add(
-    struct arena *arena, struct string_list *list, slice item);
+void string_list_add(struct arena *arena, struct string_list *list, slice item);
 
 enum client_source { CLIENT_FROM_MTA, CLIENT_FROM_DNS };
 

@@ -34,7 +34,7 @@ edit_distance(slice a, slice b)
 		for (size_t j = 1; j <= b.len; j++) {
 			size_t above = row[j];
 			bool same = ascii_lower(a.ptr[i - 1]) ==
-			    ascii_lower(b.ptr[j - 1]);
+				    ascii_lower(b.ptr[j - 1]);
 			size_t best = corner + (same ? 0 : 1);
 
 			if (above + 1 < best)
@@ -170,7 +170,7 @@ is_bare(const struct scan *s)
 	if (c == '/' && peek(s, 1) == '*')
 		return false;
 	return (unsigned char)c > ' ' && c != 0x7f &&
-	    strchr("#\"'={}()+,*", c) == NULL;
+	       strchr("#\"'={}()+,*", c) == NULL;
 }
 
 static bool
@@ -197,8 +197,8 @@ refuse_name(struct reading *reading, slice name, unsigned line)
 		    "unknown word \"" SLICE_FMT "\"",
 		    SLICE_ARG(slice_first(name, 80)));
 	return settings_refuse(reading, line,
-	    "unknown word \"" SLICE_FMT "\", did you mean %s?",
-	    SLICE_ARG(name), meant);
+	    "unknown word \"" SLICE_FMT "\", did you mean %s?", SLICE_ARG(name),
+	    meant);
 }
 
 /* At "=" or "+=": the token before it is the name of a word. */

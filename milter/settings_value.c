@@ -21,7 +21,8 @@ field_of(struct settings *settings, const struct settings_word *word)
 }
 
 static const void *
-const_field_of(const struct settings *settings, const struct settings_word *word)
+const_field_of(
+    const struct settings *settings, const struct settings_word *word)
 {
 	return (const char *)settings + word->field->at;
 }
@@ -56,7 +57,7 @@ static bool
 is_port(slice s)
 {
 	return slice_is_number(s) && s.len <= 5 && atoi(s.ptr) > 0 &&
-	    atoi(s.ptr) <= 65535;
+	       atoi(s.ptr) <= 65535;
 }
 
 const char *
@@ -69,8 +70,8 @@ settings_judge_socket(slice value)
 	if (slice_has_prefix_nocase(value, SLICE("unix:/"))) {
 		rest = slice_from(value, strlen("unix:"));
 		return rest.len < sizeof(((struct sockaddr_un *)0)->sun_path)
-		    ? NULL
-		    : "is too long for a socket's path";
+			   ? NULL
+			   : "is too long for a socket's path";
 	}
 	if (!slice_has_prefix_nocase(value, SLICE("inet:")))
 		return shape;
@@ -79,23 +80,23 @@ settings_judge_socket(slice value)
 	if (at + 1 >= rest.len || has_blank(rest))
 		return shape;
 	return is_port(slice_first(rest, at))
-	    ? NULL
-	    : "has no port between 1 and 65535 before its @";
+		   ? NULL
+		   : "has no port between 1 and 65535 before its @";
 }
 
 const char *
 settings_judge_account(slice value)
 {
 	return has_blank(value) || slice_index(value, ':') < value.len
-	    ? "is not one name"
-	    : NULL;
+		   ? "is not one name"
+		   : NULL;
 }
 
 static bool
 is_host_character(char c)
 {
 	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-	    ascii_is_digit(c) || c == '-' || c == '_' || c == '.';
+	       ascii_is_digit(c) || c == '-' || c == '_' || c == '.';
 }
 
 const char *
@@ -104,8 +105,7 @@ settings_judge_hostname(slice value)
 	for (size_t i = 0; i < value.len; i++) {
 		if (!is_host_character(value.ptr[i]))
 			return "is not a host name";
-		if (value.ptr[i] == '.' &&
-		    (i == 0 || value.ptr[i - 1] == '.'))
+		if (value.ptr[i] == '.' && (i == 0 || value.ptr[i - 1] == '.'))
 			return "is not a host name";
 	}
 	return NULL;
@@ -127,8 +127,8 @@ without_map_type(slice value)
 	slice text = SLICE("text:");
 
 	return slice_has_prefix_nocase(value, text)
-	    ? slice_from(value, text.len)
-	    : value;
+		   ? slice_from(value, text.len)
+		   : value;
 }
 
 const char *
@@ -137,8 +137,8 @@ settings_judge_map(slice value)
 	slice path = without_map_type(value);
 
 	return path.len > 0 && path.ptr[0] == '/'
-	    ? NULL
-	    : "is neither /path nor text:/path";
+		   ? NULL
+		   : "is neither /path nor text:/path";
 }
 
 const char *
@@ -159,8 +159,8 @@ const char *
 settings_judge_dnsbl(slice value)
 {
 	return value.len > 0 && value.ptr[0] == '/'
-	    ? NULL
-	    : settings_check_dnsbl(value);
+		   ? NULL
+		   : settings_check_dnsbl(value);
 }
 
 static bool
@@ -187,8 +187,9 @@ settings_judge_resolver(slice value)
 		return NULL;
 	if (value.ptr[0] == '[') {
 		end = slice_index(value, ']');
-		if (end == value.len || !is_address(slice_from(slice_first(value, end), 1),
-			AF_INET6))
+		if (end == value.len ||
+		    !is_address(
+			slice_from(slice_first(value, end), 1), AF_INET6))
 			return shape;
 		value = slice_from(value, end + 1);
 		end = 0;
@@ -200,8 +201,8 @@ settings_judge_resolver(slice value)
 	if (end == value.len)
 		return NULL;
 	return value.ptr[end] == ':' && is_port(slice_from(value, end + 1))
-	    ? NULL
-	    : shape;
+		   ? NULL
+		   : shape;
 }
 
 const char *
@@ -223,11 +224,13 @@ settings_judge_facility(slice value)
 	    SLICE_INIT("local7"),
 	};
 
-	for (size_t i = 0; i < sizeof(facilities) / sizeof(facilities[0]); i++) {
+	for (size_t i = 0; i < sizeof(facilities) / sizeof(facilities[0]);
+	     i++) {
 		if (slice_eq(value, facilities[i]))
 			return NULL;
 	}
-	return "is none of mail, daemon, user, auth, authpriv, local0 to local7";
+	return "is none of mail, daemon, user, auth, authpriv, local0 to "
+	       "local7";
 }
 
 void
@@ -239,20 +242,21 @@ string_list_add(struct arena *arena, struct string_list *list, slice item)
 		slice *items = ARENA_ARRAY(arena, slice, room);
 
 		if (list->count > 0)
-			memcpy(items, list->items,
-			    list->count * sizeof(*items));
+			memcpy(
+			    items, list->items, list->count * sizeof(*items));
 		list->items = items;
 	}
 	list->items[list->count++] = arena_copy(arena, item);
 }
 
 static bool
-set_choice(struct reading *reading, const struct settings_word *word, slice value,
-    unsigned line)
+set_choice(struct reading *reading, const struct settings_word *word,
+    slice value, unsigned line)
 {
 	bool is_bool = word->field->type == FIELD_BOOL;
 
-	for (const struct choice *c = word->field->choices; c->text != NULL; c++) {
+	for (const struct choice *c = word->field->choices; c->text != NULL;
+	     c++) {
 		if (!slice_eq_nocase(value, slice_from_cstr(c->text)))
 			continue;
 		if (is_bool)
@@ -263,13 +267,12 @@ set_choice(struct reading *reading, const struct settings_word *word, slice valu
 		return true;
 	}
 	return settings_refuse(reading, line, "%s: \"" SLICE_FMT "\" is not %s",
-	    word->name, SLICE_ARG(value),
-	    is_bool ? "yes or no" : word->type);
+	    word->name, SLICE_ARG(value), is_bool ? "yes or no" : word->type);
 }
 
 static bool
-set_number(struct reading *reading, const struct settings_word *word, slice value,
-    unsigned line)
+set_number(struct reading *reading, const struct settings_word *word,
+    slice value, unsigned line)
 {
 	bool is_mode = word->field->type == FIELD_MODE;
 	char *end;
@@ -285,7 +288,8 @@ set_number(struct reading *reading, const struct settings_word *word, slice valu
 		return settings_refuse(reading, line,
 		    is_mode ? "%s: " SLICE_FMT " is not between 0%lo and 0%lo"
 			    : "%s: " SLICE_FMT " is not between %ld and %ld",
-		    word->name, SLICE_ARG(value), word->field->min, word->field->max);
+		    word->name, SLICE_ARG(value), word->field->min,
+		    word->field->max);
 	if (is_mode)
 		*(mode_t *)field_of(reading->settings, word) = (mode_t)number;
 	else
@@ -330,8 +334,9 @@ set_size(struct reading *reading, const struct settings_word *word, slice value,
 		    "or G behind it",
 		    word->name, SLICE_ARG(value));
 	if (errno != 0 || number > LONG_MAX / unit)
-		return settings_refuse(reading, line, "%s: " SLICE_FMT " is too large",
-		    word->name, SLICE_ARG(value));
+		return settings_refuse(reading, line,
+		    "%s: " SLICE_FMT " is too large", word->name,
+		    SLICE_ARG(value));
 	*field = number * unit;
 	return true;
 }
@@ -346,8 +351,9 @@ set_text(struct reading *reading, const struct settings_word *word, slice value,
 	if (value.len > 0 || word->field->type == FIELD_LIST)
 		problem = word->field->judge(value);
 	if (problem != NULL)
-		return settings_refuse(reading, line, "%s: \"" SLICE_FMT "\" %s",
-		    word->name, SLICE_ARG(value), problem);
+		return settings_refuse(reading, line,
+		    "%s: \"" SLICE_FMT "\" %s", word->name, SLICE_ARG(value),
+		    problem);
 	if (word->field->judge == settings_judge_map)
 		value = without_map_type(value);
 	if (word->field->type == FIELD_LIST)
@@ -359,8 +365,8 @@ set_text(struct reading *reading, const struct settings_word *word, slice value,
 
 /* `value` is NUL-terminated behind its end. */
 bool
-settings_set(struct reading *reading, const struct settings_word *word, slice value,
-    unsigned line)
+settings_set(struct reading *reading, const struct settings_word *word,
+    slice value, unsigned line)
 {
 	if (has_control(value))
 		return settings_refuse(reading, line,

@@ -54,11 +54,9 @@ files_remove(struct files *files)
 	while ((entry = readdir(directory)) != NULL) {
 		if (strcmp(entry->d_name, ".") != 0 &&
 		    strcmp(entry->d_name, "..") != 0)
-			ck_assert_int_eq(unlinkat(dirfd(directory),
-					     entry->d_name,
-					     entry->d_type == DT_DIR
-						 ? AT_REMOVEDIR
-						 : 0),
+			ck_assert_int_eq(
+			    unlinkat(dirfd(directory), entry->d_name,
+				entry->d_type == DT_DIR ? AT_REMOVEDIR : 0),
 			    0);
 	}
 	(void)closedir(directory);
@@ -73,15 +71,14 @@ files_path(const struct files *files, const char *name)
 	static unsigned next;
 	char *path = paths[next++ % 8];
 
-	(void)snprintf(
-	    path, sizeof(paths[0]), "%s/%s", files->directory, name);
+	(void)snprintf(path, sizeof(paths[0]), "%s/%s", files->directory, name);
 	return path;
 }
 
 /* Replaces the file as a whole. */
 static inline const char *
-files_write_bytes(const struct files *files, const char *name,
-    const char *bytes, size_t len)
+files_write_bytes(
+    const struct files *files, const char *name, const char *bytes, size_t len)
 {
 	const char *made = files_path(files, "being-written");
 	const char *path = files_path(files, name);

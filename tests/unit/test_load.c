@@ -234,7 +234,7 @@ is_own_address(slice literal)
 	ck_assert_uint_lt(literal.len - 2, sizeof(text));
 	memcpy(text, literal.ptr + 1, literal.len - 2);
 	is_own = inet_pton(AF_INET, text, &in.sin_addr) == 1 &&
-	    bind(fd, (struct sockaddr *)&in, sizeof(in)) == 0;
+		 bind(fd, (struct sockaddr *)&in, sizeof(in)) == 0;
 	(void)close(fd);
 	return is_own;
 }
@@ -392,8 +392,7 @@ START_TEST(warnings_are_bounded)
 	strbuf_add(&conf, SLICE("}"));
 	g = load(conf.data);
 	ck_assert_uint_eq(g->warning_count, 1001);
-	ck_assert_ptr_nonnull(
-	    strstr(g->warnings[1000].ptr, "more warnings"));
+	ck_assert_ptr_nonnull(strstr(g->warnings[1000].ptr, "more warnings"));
 	generation_release(g);
 }
 END_TEST
@@ -445,9 +444,10 @@ static const struct {
 START_TEST(bad_file)
 {
 	write_bad_files();
-	ck_assert_ptr_null(load_generation(write_conf(bads[_i].conf), 1, &error));
-	ck_assert_msg(strstr(error.text, bads[_i].said) != NULL, "%s",
-	    error.text);
+	ck_assert_ptr_null(
+	    load_generation(write_conf(bads[_i].conf), 1, &error));
+	ck_assert_msg(
+	    strstr(error.text, bads[_i].said) != NULL, "%s", error.text);
 	ck_assert_str_eq(error.file, files_path(&files, bads[_i].file));
 	ck_assert_uint_eq(error.line, bads[_i].line);
 	ck_assert_int_eq(error.exit_code, bads[_i].exit_code);
@@ -486,8 +486,8 @@ START_TEST(writable_map)
 	if (!files_make_safe(&safe))
 		return;
 	(void)files_write(&safe, "access", "10 RELAY\n");
-	(void)snprintf(text, sizeof(text), "access = \"%s/access\"\n",
-	    safe.directory);
+	(void)snprintf(
+	    text, sizeof(text), "access = \"%s/access\"\n", safe.directory);
 	conf = arena_cstr(
 	    arena, slice_from_cstr(files_write(&safe, "conf", text)));
 	g = load_generation(conf, 1, &error);
@@ -524,7 +524,7 @@ check_says(const char *report, const char *line)
 	const char *at = strstr(report, line);
 
 	ck_assert_msg(at != NULL && (at == report || at[-1] == '\n') &&
-		at[strlen(line)] == '\n',
+			  at[strlen(line)] == '\n',
 	    "no \"%s\" in\n%s", line, report);
 }
 
@@ -674,8 +674,7 @@ observe(struct observer *observer)
 	struct generation *g = current_acquire();
 	struct map_hit hit;
 
-	if (map_find(g->policy->access, SLICE("hostname"), &hit) !=
-		MAP_FOUND ||
+	if (map_find(g->policy->access, SLICE("hostname"), &hit) != MAP_FOUND ||
 	    !slice_eq(hit.value, g->policy->hostname) ||
 	    !class_has(g->policy->local, hit.value))
 		observer->torn++;
@@ -699,8 +698,7 @@ write_generation(unsigned number)
 {
 	char text[300];
 
-	(void)snprintf(
-	    text, sizeof(text), "hostname mx%u.example\n", number);
+	(void)snprintf(text, sizeof(text), "hostname mx%u.example\n", number);
 	(void)files_write(&files, "access", text);
 	(void)snprintf(text, sizeof(text),
 	    "hostname = mx%u.example\naccess = \"%s/access\"" ALLOW, number,
@@ -713,8 +711,7 @@ START_TEST(readers_see_whole_generations)
 	struct observer observers[READERS] = {0};
 	char conf[256];
 
-	(void)snprintf(
-	    conf, sizeof(conf), "%s", files_path(&files, "conf"));
+	(void)snprintf(conf, sizeof(conf), "%s", files_path(&files, "conf"));
 	write_generation(0);
 	ck_assert(reload(conf, NULL, &error));
 	atomic_store(&readers_stop, false);
@@ -753,8 +750,8 @@ START_TEST(reloads_wait_for_each_other)
 
 	(void)snprintf(conf, sizeof(conf), "%s", write_conf(BASE));
 	for (int i = 0; i < 3; i++)
-		ck_assert_int_eq(pthread_create(&threads[i], NULL,
-				     reload_ten_times, conf),
+		ck_assert_int_eq(
+		    pthread_create(&threads[i], NULL, reload_ten_times, conf),
 		    0);
 	for (int i = 0; i < 3; i++)
 		ck_assert_int_eq(pthread_join(threads[i], NULL), 0);

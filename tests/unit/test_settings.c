@@ -299,8 +299,8 @@ START_TEST(whole_example)
 	ck_assert_uint_eq(settings.local_domain.count, 2);
 	ck_assert_uint_eq(settings.relay_domain.count, 1);
 	ck_assert_uint_eq(settings.dnsbl.count, 2);
-	ck_assert(slice_eq(settings.dnsbl.items[1],
-	    SLICE("bl2.example 550 Go away")));
+	ck_assert(slice_eq(
+	    settings.dnsbl.items[1], SLICE("bl2.example 550 Go away")));
 	ck_assert_int_eq(settings.options.delay_checks, DELAY_FRIEND);
 	ck_assert(settings.options.blocklist_recipients);
 	ck_assert(settings.allow_unsafe_files);
@@ -472,8 +472,8 @@ check_error(int exit_code, unsigned line, const char *said)
 	char buffer[1024];
 
 	(void)error_format(&error, buffer, sizeof(buffer));
-	ck_assert_msg(strstr(error.text, said) != NULL, "%s, not %s", buffer,
-	    said);
+	ck_assert_msg(
+	    strstr(error.text, said) != NULL, "%s, not %s", buffer, said);
 	ck_assert_str_eq(error.file, files_path(&files, "conf"));
 	ck_assert_msg(error.line == line, "%s, not line %u", buffer, line);
 	ck_assert_int_eq(error.exit_code, exit_code);
@@ -495,14 +495,13 @@ END_TEST
 
 START_TEST(error_may_be_null)
 {
-	ck_assert(!settings_read(files_write(&files, "conf", "x = 1"),
-	    arena, &settings, NULL));
 	ck_assert(!settings_read(
-	    files_path(&files, "none"), arena, &settings, NULL));
-	ck_assert_int_eq(
-	    chmod(files_write(&files, "conf", ALLOW), 0666), 0);
-	ck_assert(!settings_read(
-	    files_path(&files, "conf"), arena, &settings, NULL));
+	    files_write(&files, "conf", "x = 1"), arena, &settings, NULL));
+	ck_assert(
+	    !settings_read(files_path(&files, "none"), arena, &settings, NULL));
+	ck_assert_int_eq(chmod(files_write(&files, "conf", ALLOW), 0666), 0);
+	ck_assert(
+	    !settings_read(files_path(&files, "conf"), arena, &settings, NULL));
 }
 END_TEST
 
@@ -510,9 +509,9 @@ START_TEST(nul_byte)
 {
 	static const char text[] = "max_hops = 1\nlog_level = 2\0 3\n";
 
-	ck_assert(!settings_read(files_write_bytes(&files, "conf", text,
-				     sizeof(text) - 1),
-	    arena, &settings, &error));
+	ck_assert(!settings_read(
+	    files_write_bytes(&files, "conf", text, sizeof(text) - 1), arena,
+	    &settings, &error));
 	check_error(EX_CONFIG, 2, "NUL byte");
 }
 END_TEST
@@ -583,8 +582,7 @@ START_TEST(unreadable_file)
 	pid_t child;
 	int status;
 
-	ck_assert_int_eq(
-	    chmod(files_write(&files, "conf", ALLOW), 0), 0);
+	ck_assert_int_eq(chmod(files_write(&files, "conf", ALLOW), 0), 0);
 	child = fork();
 	if (child == 0) {
 		if (geteuid() == 0 && seteuid(65534) != 0)
@@ -620,9 +618,8 @@ static const mode_t unsafe_modes[] = {0664, 0646, 0666, 0622, 0777};
 /* allow_unsafe_files in the file itself does not excuse the file. */
 START_TEST(writable_file)
 {
-	ck_assert_int_eq(chmod(files_write(&files, "conf", ALLOW),
-			     unsafe_modes[_i]),
-	    0);
+	ck_assert_int_eq(
+	    chmod(files_write(&files, "conf", ALLOW), unsafe_modes[_i]), 0);
 	ck_assert(!read_conf());
 	check_error(EX_NOPERM, 0, "group or others may write this file");
 }
