@@ -56,17 +56,16 @@ class Bed:
 
     def dial(self, client, helo="client.example", timeout=60):
         """An SMTP conversation from a client address, EHLO said."""
-        server = {"127.0.0.1": "127.0.0.1"}.get(client)
-        server = server or (SERVER6 if ":" in client else SERVER4)
-        sock = smtp.dial(self.world.network, client, server, self.mta.port,
-                         timeout)
+        sock = smtp.dial(self.world.network, client, _server_for(client),
+                         self.mta.port, timeout)
         return smtp.Smtp(sock, helo)
 
     @contextlib.contextmanager
     def message(self, client, sender):
         """A conversation in which MAIL was just accepted."""
         with self.dial(client) as talk:
-            self.expect(talk.mail(sender), f"250 2.1.0 <{sender}>... Sender ok")
+            self.expect(talk.mail(sender),
+                        f"250 2.1.0 <{sender}>... Sender ok")
             yield talk
 
     # What was answered.
@@ -106,6 +105,14 @@ class Bed:
             self.log_mark, lambda line: line.program in self._judges
             and wanted.fullmatch(line.text))
         assert line, f"not logged: {pattern}"
+        again = [line for line in self.logged("milterd")
+                 if wanted.fullmatch(line)]
+        assert len(again) <= 1, f"logged more than once: {again}"
+
+    def logged(self, program):
+        """The lines of one program since the test began."""
+        return [line.text for line in self.world.log.since(self.log_mark)
+                if line.program == program]
 
     def log_text(self):
         return "\n".join(f"    {line.program}: {line.text}"
@@ -116,6 +123,12 @@ class Bed:
         fields = ", ".join((f"ruleset={ruleset}", f"arg1={argument}",
                             f"relay={relay}", outcome))
         self.expect_logged(r"\w+: " + re.escape(fields))
+
+
+def _server_for(client):
+    if client == "127.0.0.1":
+        return client
+    return SERVER6 if ":" in client else SERVER4
 
 
 def _as_policy_answer(wanted):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""The open relay battery: addresses that ever talked a mail host into relaying.
+"""The open relay battery: addresses that talked mail hosts into relaying.
 
 Sources: nmap's smtp-open-relay, DSBL's relaytest, mail-abuse.org's relay test,
 and forms of our own.  The expected answer of each is what a sendmail without

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Size and hops.
 
-Expected answers: srvrsmtp.c and collect.c of sendmail (MaxMessageSize), and the
-bed of a sendmail without milterd; it counts hops (MaxHopCount) with the same
-words, but not before it has accepted the message, and its own hop as well.
+Expected answers: srvrsmtp.c and collect.c of sendmail (MaxMessageSize), and
+the bed of a sendmail without milterd; it counts hops (MaxHopCount) with the
+same words, but not before it has accepted the message, and its own hop as
+well.
 """
 
 import policies
@@ -13,7 +14,8 @@ POLICY = policies.PLAIN
 
 STRANGER = "192.0.2.7"
 LIMIT = 200000
-TOO_BIG = f"552 5.2.3 Message size exceeds fixed maximum message size ({LIMIT})"
+TOO_BIG = ("552 5.2.3 Message size exceeds fixed maximum message size "
+           f"({LIMIT})")
 
 
 def body(size):

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Who may relay where.
 
-Expected answers: check_rcpt, Relay_ok and Rcpt_ok of sendmail's cf/m4/proto.m4,
-and the bed of a sendmail without milterd, on which every row is run as well.
+Expected answers: check_rcpt, Relay_ok and Rcpt_ok of sendmail's
+cf/m4/proto.m4, and the bed of a sendmail without milterd, on which every row
+is run as well.
 """
 
 import policies
@@ -154,3 +155,19 @@ def test_recipients_are_judged_one_by_one(bed):
                    "250 2.1.5 <u@relayed.example>... Recipient ok")
         assert talk.data()[:3] == "250"
     bed.expect_delivered(local=["u@abc.com"], outside=["u@relayed.example"])
+
+
+def test_address_cannot_write_the_log(bed):
+    """Tools that ban by the maillog must not be led to somebody else."""
+    innocent = "relay=[198.51.100.9]"
+    with bed.message(STRANGER, "a@good.example") as talk:
+        reply = talk.rcpt(f'"x>, {innocent}, reject=550 "@victim.example')
+        assert reply[:1] == "5", reply
+    bed.expect_delivered()
+    bed.expect_logged(r"\w+: ruleset=check_rcpt, arg1=.*, "
+                      r"relay=host7\.stranger\.example \[192\.0\.2\.7\], "
+                      r"reject=550 .*")
+    assert not [line for line in bed.logged("milterd") if innocent in line]
+
+
+test_address_cannot_write_the_log.beds = ("milter", "postfix")
