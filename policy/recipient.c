@@ -6,6 +6,7 @@
  */
 #include "policy/access.h"
 #include "policy/checks.h"
+#include "policy/host.h"
 #include "policy/match.h"
 
 static const char rule[] = "check_rcpt";
@@ -28,8 +29,8 @@ static enum world_answer
 is_mx_served(const struct decision *d, slice host)
 {
 	struct name_list exchangers;
-	enum world_answer answer = d->ports->find_mx(
-	    d->ports->context, d->arena, host, &exchangers);
+	enum world_answer answer = d->ports->find_mx(d->ports->context,
+	    d->arena, host_unquoted(d->arena, host), &exchangers);
 
 	if (answer != WORLD_FOUND)
 		return answer;
