@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Every configuration word stands in milterd.conf(5) with its default, and
-every word there exists; the samples use no other words; every command of
+every word there exists; the samples use no other words, and one of them has
+all, each with its default; every command of
 milterctl stands in milterctl(8)."""
 import re
 from tree import BUILD, Report, read, run
 
 ITEM = re.compile(r"^\.It Ic (\w+)", re.M)
-SAMPLES = ("contrib/milterd.conf",)
+COMPLETE = "contrib/milterd.conf.sample"
+SAMPLES = ("contrib/milterd.conf", COMPLETE)
 
 
 def documented():
@@ -42,6 +44,11 @@ def check_samples(report, words):
     for path in SAMPLES:
         for word in re.findall(r"^#?\s*(\w+) = ", read(path), re.M):
             report.check(word in words, "%s: there is no %s" % (path, word))
+    said = re.findall(r"^#(\w+) = (.*)$", read(COMPLETE), re.M)
+    for word, initial in sorted(words.items()):
+        values = [value.strip("{}\"") for name, value in said if name == word]
+        report.check(values == [initial], "%s: %s has the default %s, not %s"
+                     % (COMPLETE, word, initial or "empty", values))
 
 
 def main():
