@@ -3,6 +3,7 @@
 
 #include "policy/access.h"
 #include "policy/checks.h"
+#include "policy/virtuser.h"
 
 /* sendmail names the address a reply is about, but not with every code. */
 static struct verdict
@@ -40,11 +41,32 @@ check_sender_syntax(const struct decision *d, slice sender, const char *rule)
 	return fault_verdict(&fault, rule);
 }
 
+/* "error:" in the virtusertable is part of what makes an address: it refuses
+ * senders and recipients, for everybody, before the rulesets are asked. */
+static bool
+is_refused_by_table(const struct decision *d, slice argument, const char *rule,
+    struct verdict *ret_verdict)
+{
+	struct route route;
+
+	if (d->policy->virtusertable == NULL ||
+	    slice_eq(argument, SLICE("<>")))
+		return false;
+	route = route_find(d, argument);
+	if (route.kind != ROUTE_ERROR && route.kind != ROUTE_TEMPFAIL)
+		return false;
+	*ret_verdict = route.error;
+	ret_verdict->rule = rule;
+	return true;
+}
+
 static struct verdict
 check_sender(const struct decision *d, slice sender)
 {
 	struct verdict verdict;
 
+	if (is_refused_by_table(d, sender, "check_mail", &verdict))
+		return about(verdict, sender);
 	if (is_delayed(d)) {
 		verdict = check_sender_syntax(d, sender, "check_mail");
 	} else {
@@ -156,9 +178,13 @@ delayed_checks(const struct decision *d, struct verdict so_far)
 struct verdict
 decide_recipient(const struct decision *d, slice recipient)
 {
-	struct outcome outcome = check_rcpt(d, recipient);
-	struct verdict verdict = outcome.verdict;
+	struct outcome outcome;
+	struct verdict verdict;
 
+	if (is_refused_by_table(d, recipient, "check_rcpt", &verdict))
+		return about(verdict, recipient);
+	outcome = check_rcpt(d, recipient);
+	verdict = outcome.verdict;
 	if (!outcome.is_final && is_delayed(d) && wants_checks(d, recipient))
 		verdict = delayed_checks(d, verdict);
 	verdict.rule = "check_rcpt";

@@ -33,6 +33,8 @@ struct policy {
 	const struct map *domaintable;
 	const struct map *genericstable;
 	const struct map *virtusertable;
+	const struct map *mailertable;
+	const struct map *aliases;
 	const struct class *virtuser_domain;	  /* $={VirtHost} */
 	bool virtuser_entire_domain;
 	const struct class *generics_domain;	  /* $=G */
@@ -46,6 +48,8 @@ struct policy {
 	bool allmasquerade;
 	bool limited_masquerade;
 	bool always_add_domain;
+	bool redirect;
+	slice luser_relay; /* where mail for unknown users goes, or empty */
 
 	enum delay_checks delay_checks;
 	enum relay_mail_from relay_mail_from;
