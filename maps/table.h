@@ -33,7 +33,7 @@ bool table_builder_add(struct table_builder *builder, slice key, slice value,
 struct table_duplicate {
 	slice key;
 	const char *file;
-	unsigned line;	/* of the entry that lost */
+	unsigned line; /* of the entry that lost */
 	const char *first_file;
 	unsigned first_line; /* of the entry that counts */
 };

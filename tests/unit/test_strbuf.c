@@ -64,6 +64,18 @@ START_TEST(grows_by_pieces)
 }
 END_TEST
 
+/* What is allocated next to it must not run into its NUL. */
+START_TEST(nul_has_its_place)
+{
+	char piece[200];
+
+	memset(piece, 'p', sizeof(piece));
+	strbuf_add(&buf, (slice){piece, (size_t)_i});
+	memset(arena_alloc(arena, 16), 'x', 16);
+	ck_assert_uint_eq(strlen(buf.data), (size_t)_i);
+}
+END_TEST
+
 START_TEST(keeps_nul_bytes)
 {
 	strbuf_add(&buf, SLICE("a\0b"));
@@ -119,6 +131,7 @@ strbuf_suite(void)
 	tcase_add_test(tcase, empty);
 	tcase_add_test(tcase, grows_by_bytes);
 	tcase_add_loop_test(tcase, grows_by_pieces, 0, 200);
+	tcase_add_loop_test(tcase, nul_has_its_place, 1, 200);
 	tcase_add_test(tcase, keeps_nul_bytes);
 	tcase_add_test(tcase, prints_nothing);
 	tcase_add_test(tcase, clears);

@@ -429,7 +429,9 @@ START_TEST(long_keys_and_values)
 	expect(SLICE("k"), SLICE("v"), "f", 2);
 	expect_missing((slice){big, 69999});
 	expect_missing((slice){big, 70001});
-	expect_missing((slice){big, SIZE_MAX}); /* must not be read */
+	/* Must not be read, nor its length be cut to 32 bits. */
+	expect_missing((slice){big, SIZE_MAX});
+	expect_missing((slice){big, ((size_t)1 << 32) + 1});
 	free(big);
 }
 END_TEST

@@ -51,6 +51,15 @@ pread(int fd, void *to, size_t size, off_t at)
 	return syscall(SYS_pread64, fd, to, meanwhile.slowly ? 1 : size, at);
 }
 
+static int rests;
+
+int
+nanosleep(const struct timespec *wanted, struct timespec *left)
+{
+	rests++;
+	return (int)syscall(SYS_nanosleep, wanted, left);
+}
+
 static void
 set_up(void)
 {
@@ -594,6 +603,25 @@ START_TEST(file_changes_while_read)
 }
 END_TEST
 
+/* A change within the tick that a file was written in would not show in its
+ * time; so a file is let rest, once, and an old one is not waited for. */
+START_TEST(new_file_is_let_rest)
+{
+	const char *path = scratch_write("file", SLICE("k v\n"));
+	struct timespec before = {.tv_nsec = UTIME_OMIT};
+	struct timespec times[2] = {before, before};
+
+	rests = 0;
+	expect_content(path, SLICE("k v\n"));
+	ck_assert_int_eq(rests, 1);
+	ck_assert_int_eq(clock_gettime(CLOCK_REALTIME, &times[1]), 0);
+	times[1].tv_sec -= 2;
+	ck_assert_int_eq(utimensat(AT_FDCWD, path, times, 0), 0);
+	expect_content(path, SLICE("k v\n"));
+	ck_assert_int_eq(rests, 1);
+}
+END_TEST
+
 /* Renamed away while it was read: its change time tells, and now there is no
  * such file. */
 START_TEST(file_is_replaced_while_read)
@@ -632,6 +660,7 @@ files_case(void)
 	tcase_add_test(tcase, refuses_what_is_no_file);
 	tcase_add_test(tcase, refuses_what_is_too_large);
 	tcase_add_loop_test(tcase, file_changes_while_read, 0, ROWS(changes));
+	tcase_add_test(tcase, new_file_is_let_rest);
 	tcase_add_test(tcase, file_is_replaced_while_read);
 	return tcase;
 }
