@@ -69,8 +69,8 @@ find_address(void *context, struct arena *arena, slice name,
 	return WORLD_FOUND;
 }
 
-static struct class *
-class_of(struct fixture *f, slice name, const char *const *words)
+const struct class *
+fixture_class(struct fixture *f, const char *name, const char *const *words)
 {
 	slice items[32];
 	size_t count = 0;
@@ -82,8 +82,8 @@ class_of(struct fixture *f, slice name, const char *const *words)
 		items[count] = slice_from_cstr(words[count]);
 		count++;
 	}
-	set = snapshot_add_class(
-	    f->snapshot, name, items, count, &source, &error);
+	set = snapshot_add_class(f->snapshot, slice_from_cstr(name), items,
+	    count, &source, &error);
 	ck_assert_ptr_nonnull(set);
 	return set;
 }
@@ -91,18 +91,19 @@ class_of(struct fixture *f, slice name, const char *const *words)
 void
 fixture_local(struct fixture *f, const char *const *words)
 {
-	f->policy.local = class_of(f, SLICE("local_domain"), words);
+	f->policy.local = fixture_class(f, "local_domain", words);
 }
 
 void
 fixture_relay(struct fixture *f, const char *const *words)
 {
-	f->policy.relay = class_of(f, SLICE("relay_domain"), words);
+	f->policy.relay = fixture_class(f, "relay_domain", words);
 }
 
-void
-fixture_access(struct fixture *f, const char *text)
+const struct map *
+fixture_map(struct fixture *f, const char *name, const char *text)
 {
+	const struct map *map;
 	struct snapshot_source source = {.allow_unsafe_files = true};
 	char path[] = "/tmp/milterd-test-access-XXXXXX";
 	int fd = mkstemp(path);
@@ -113,10 +114,17 @@ fixture_access(struct fixture *f, const char *text)
 	ck_assert_int_eq(write(fd, text, strlen(text)), (ssize_t)strlen(text));
 	(void)close(fd);
 	paths[0] = slice_from_cstr(path);
-	f->policy.access = snapshot_add_map(
-	    f->snapshot, SLICE("access"), paths, 1, &source, &error);
+	map = snapshot_add_map(f->snapshot, slice_from_cstr(name), paths, 1,
+	    &source, &error);
 	(void)unlink(path);
-	ck_assert_ptr_nonnull(f->policy.access);
+	ck_assert_ptr_nonnull(map);
+	return map;
+}
+
+void
+fixture_access(struct fixture *f, const char *text)
+{
+	f->policy.access = fixture_map(f, "access", text);
 }
 
 void
@@ -143,7 +151,10 @@ fixture_init(struct fixture *f)
 	f->arena = snapshot_arena(f->snapshot);
 	f->policy.hostname = SLICE("mx.home.test");
 	fixture_local(f, local);
-	f->ports = (struct ports){f, find_host, find_mx, find_address};
+	f->ports = (struct ports){.context = f,
+	    .find_host = find_host,
+	    .find_mx = find_mx,
+	    .find_address = find_address};
 	fixture_client(f, "192.0.2.99", "", RESOLVE_FAIL);
 	f->session.sender = SLICE("<a@good.test>");
 	trace_init(&f->trace, f->arena);

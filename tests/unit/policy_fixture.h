@@ -31,7 +31,11 @@ void fixture_done(struct fixture *f);
 /* NULL-ended lists. */
 void fixture_local(struct fixture *f, const char *const *words);
 void fixture_relay(struct fixture *f, const char *const *words);
-/* The text of an access map. */
+const struct class *fixture_class(
+    struct fixture *f, const char *name, const char *const *words);
+/* The text of a map file. */
+const struct map *fixture_map(
+    struct fixture *f, const char *name, const char *text);
 void fixture_access(struct fixture *f, const char *text);
 void fixture_client(struct fixture *f, const char *address, const char *name,
     enum client_resolve resolve);
