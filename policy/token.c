@@ -359,9 +359,16 @@ tokens_dequote(struct arena *arena, struct tokens t)
 	return tokens_from(arena, inside, NULL);
 }
 
+/* Is a token, or stands between two. */
+static bool
+separates(char c)
+{
+	return c == ' ' || is_operator_char(c);
+}
+
 bool
 text_is_boundary(slice text, size_t at)
 {
-	return at == 0 || at == text.len || is_operator_char(text.ptr[at]) ||
-	    is_operator_char(text.ptr[at - 1]);
+	return at == 0 || at == text.len || separates(text.ptr[at]) ||
+	    separates(text.ptr[at - 1]);
 }
