@@ -226,6 +226,7 @@ parse(struct reading *reading, const char *text)
 {
 	cfg_opt_t options[WORD_COUNT + 1];
 	cfg_t *cfg;
+	unsigned line;
 	bool parsed;
 
 	fill_options(options);
@@ -234,11 +235,12 @@ parse(struct reading *reading, const char *text)
 	cfg = cfg_init(options, CFGF_NOCASE);
 	(void)cfg_set_error_function(cfg, on_error);
 	parsed = cfg_parse_buf(cfg, text) == CFG_SUCCESS;
+	line = (unsigned)cfg->line;
 	(void)cfg_free(cfg);
 	under_way = NULL;
 	(void)pthread_mutex_unlock(&one_at_a_time);
 	if (!parsed && !reading->failed)
-		return settings_refuse(reading, 0, "cannot be understood");
+		return settings_refuse(reading, line, "a word is expected here");
 	return parsed;
 }
 

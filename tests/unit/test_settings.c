@@ -362,6 +362,7 @@ static const struct {
 	{"zzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzz = 1", 1, "unknown word"},
 	{"\n= 1", 2, "no word stands before this ="},
 	{"\"\" = 1", 1, "no word stands before this ="},
+	{"\n\"\" 1", 2, "a word is expected here"},
 	{"max_hops = = 1", 1, "no word stands before this ="},
 	{"nonsense", 1, "nonsense"},
 	{"max_hops", 1, "premature end of file"},
