@@ -101,7 +101,13 @@ static const struct {
 	{"lookupdotdomain", "no"}, {"relaytofulladdress", "no"}, {"require_rdns", "no"},
 	{"block_bad_helo", "no"}, {"use_client_ptr", "no"}, {"nocanonify", "no"}, {"dnsbl", ""},
 	{"enhdnsbl", ""}, {"max_message_size", "0"}, {"max_hops", "25"}, {"client_resolve", "mta"},
-	{"resolver", ""},
+	{"resolver", ""}, {"domaintable", ""}, {"virtusertable", ""}, {"virtuser_domain", ""},
+	{"virtuser_entire_domain", "no"}, {"aliases", ""}, {"redirect", "no"}, {"luser_relay", ""},
+	{"mailertable", ""}, {"genericstable", ""}, {"generics_domain", ""},
+	{"generics_entire_domain", "no"}, {"masquerade_as", ""}, {"masquerade_domain", ""},
+	{"masquerade_exception", ""}, {"exposed_user", ""}, {"masquerade_entire_domain", "no"},
+	{"masquerade_envelope", "no"}, {"allmasquerade", "no"}, {"limited_masquerade", "no"},
+	{"always_add_domain", "no"},
 };
 /* clang-format on */
 
@@ -357,7 +363,7 @@ static const struct {
 	{"relay_domains = x", 1, "did you mean relay_domain?"},
 	{"blacklist_recipients = yes", 1, "did you mean blocklist_recipients?"},
 	{"max_message_siez = 1", 1, "did you mean max_message_size?"},
-	{"mailertable = \"/x\"", 1, "unknown word \"mailertable\""},
+	{"uucpdomain = \"/x\"", 1, "unknown word \"uucpdomain\""},
 	{"\"nonsense\" = 1", 1, "unknown word \"nonsense\""},
 	{"zzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzz = 1", 1, "unknown word"},
 	{"\n= 1", 2, "no word stands before this ="},
