@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "milter/load.h"
 
+#include <stddef.h>
 #include <string.h>
 #include <sysexits.h>
 
@@ -124,17 +125,72 @@ load_relay(struct loading *loading)
 		string_list_add(arena, &items, SLICE("IPv6:::1"));
 	}
 	add_list(arena, &items, loading->settings->relay_domain);
+	/* VIRTUSER_DOMAIN() does this as well. */
+	add_list(arena, &items, loading->settings->virtuser_domain);
 	loading->policy->relay =
 	    add_class(loading, SLICE("relay_domain"), items);
 	return loading->policy->relay != NULL;
 }
 
-static bool
-load_trust_auth_mech(struct loading *loading)
+/* A list of the settings and the part of the policy it makes. */
+struct part {
+	slice name;
+	size_t list; /* in struct settings */
+	size_t made; /* in struct policy */
+};
+
+/* clang-format off */
+#define PART(field) {SLICE_INIT(#field), \
+	offsetof(struct settings, field), offsetof(struct policy, field)}
+/* clang-format on */
+
+static const struct part classes[] = {
+    PART(trust_auth_mech),
+    PART(virtuser_domain),
+    PART(generics_domain),
+    PART(masquerade_domain),
+    PART(masquerade_exception),
+    PART(exposed_user),
+};
+
+static const struct part maps[] = {
+    PART(access),
+    PART(domaintable),
+    PART(virtusertable),
+    PART(genericstable),
+    PART(mailertable),
+};
+
+static struct string_list
+part_list(const struct loading *loading, const struct part *part)
 {
-	loading->policy->trust_auth_mech = add_class(loading,
-	    SLICE("trust_auth_mech"), loading->settings->trust_auth_mech);
-	return loading->policy->trust_auth_mech != NULL;
+	const char *settings = (const char *)loading->settings;
+
+	return *(
+	    const struct string_list *)(const void *)(settings + part->list);
+}
+
+static void
+part_set(struct loading *loading, const struct part *part, const void *made)
+{
+	memcpy((char *)loading->policy + part->made, &made, sizeof(made));
+}
+
+static bool
+load_classes(struct loading *loading)
+{
+	for (size_t i = 0; i < sizeof(classes) / sizeof(classes[0]); i++) {
+		struct string_list items = part_list(loading, &classes[i]);
+		const struct class *set;
+
+		if (items.count == 0)
+			continue;
+		set = add_class(loading, classes[i].name, items);
+		if (set == NULL)
+			return false;
+		part_set(loading, &classes[i], set);
+	}
+	return true;
 }
 
 /*
@@ -142,16 +198,22 @@ load_trust_auth_mech(struct loading *loading)
  */
 
 static bool
-load_access(struct loading *loading)
+load_maps(struct loading *loading)
 {
-	struct string_list paths = loading->settings->access;
+	for (size_t i = 0; i < sizeof(maps) / sizeof(maps[0]); i++) {
+		struct string_list paths = part_list(loading, &maps[i]);
+		const struct map *map;
 
-	if (paths.count == 0)
-		return true;
-	loading->policy->access =
-	    snapshot_add_map(loading->generation->snapshot, SLICE("access"),
-		paths.items, paths.count, &loading->source, loading->error);
-	return loading->policy->access != NULL;
+		if (paths.count == 0)
+			continue;
+		map = snapshot_add_map(loading->generation->snapshot,
+		    maps[i].name, paths.items, paths.count, &loading->source,
+		    loading->error);
+		if (map == NULL)
+			return false;
+		part_set(loading, &maps[i], map);
+	}
+	return true;
 }
 
 /*
@@ -286,8 +348,8 @@ load_all(struct loading *loading, const char *config_path)
 	    .warn = on_warning,
 	    .context = loading,
 	};
-	return load_access(loading) && load_local(loading, &own) &&
-	       load_relay(loading) && load_trust_auth_mech(loading) &&
+	return load_maps(loading) && load_local(loading, &own) &&
+	       load_relay(loading) && load_classes(loading) &&
 	       load_dnsbl(loading);
 }
 

@@ -44,14 +44,26 @@ struct settings {
 	struct string_list local_domain;
 	struct string_list relay_domain;
 	struct string_list trust_auth_mech;
-	struct string_list access; /* paths, without "text:"; empty: no map */
+	/* Maps: paths, without "text:"; empty: no map. */
+	struct string_list access;
+	struct string_list domaintable;
+	struct string_list virtusertable;
+	struct string_list aliases;
+	struct string_list genericstable;
+	struct string_list mailertable;
+	struct string_list virtuser_domain;
+	struct string_list generics_domain;
+	struct string_list masquerade_domain;
+	struct string_list masquerade_exception;
+	struct string_list exposed_user;
 	struct string_list dnsbl;
 	struct string_list enhdnsbl;
 	enum client_source client_resolve;
 	bool allow_unsafe_files;
 	int log_level;
-	/* Options that policy/ reads as they are: delay_checks to
-	 * max_hops are set here, pointers and lists are not. */
+	/* Options that policy/ reads as they are: booleans, choices, numbers
+	 * and names are set here, pointers to maps, classes and lists are
+	 * not. */
 	struct policy options;
 };
 

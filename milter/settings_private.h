@@ -38,7 +38,7 @@ struct settings_field {
 	const struct choice *choices; /* the first text of a value is told */
 };
 
-#define SETTINGS_MAX_WORDS 64
+#define SETTINGS_MAX_WORDS 96
 
 /* One reading of one file. */
 struct reading {
@@ -70,6 +70,7 @@ judge settings_judge_account;
 judge settings_judge_hostname;
 judge settings_judge_name;
 judge settings_judge_map;
+judge settings_judge_luser_relay;
 judge settings_judge_dnsbl; /* settings_check_dnsbl(), or a file */
 judge settings_judge_resolver;
 judge settings_judge_facility;

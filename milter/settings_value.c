@@ -142,6 +142,17 @@ settings_judge_map(slice value)
 }
 
 const char *
+settings_judge_luser_relay(slice value)
+{
+	size_t colon = slice_index(value, ':');
+	slice place = colon < value.len ? slice_from(value, colon + 1) : value;
+
+	if (place.len == 0 || colon == 0 || has_blank(value))
+		return "is neither host, mailer:host nor local:user";
+	return NULL;
+}
+
+const char *
 settings_check_dnsbl(slice item)
 {
 	size_t end = 0;
