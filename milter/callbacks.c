@@ -379,14 +379,8 @@ callbacks_address(void)
 	return slice_from_cstr(the_address);
 }
 
-bool
+void
 callbacks_run(void)
 {
-	return smfi_main() == MI_SUCCESS;
-}
-
-void
-callbacks_stop(void)
-{
-	(void)smfi_stop();
+	(void)smfi_main();
 }

@@ -205,7 +205,6 @@ gate_stop(void)
 		return;
 	(void)pthread_mutex_lock(&gate.lock);
 	gate.stopping = true;
-	set_shut(false);
 	(void)pthread_cond_signal(&gate.wake);
 	(void)pthread_mutex_unlock(&gate.lock);
 	(void)pthread_join(gate.thread, NULL);

@@ -25,7 +25,7 @@ int gate_next_descriptor(void);
 bool gate_start(int listening, unsigned long limit, struct error *error);
 /* For good: new connections wait until the process ends. */
 void gate_shut_for_good(void);
-/* Lets libmilter notice, with the next connection, that it is to end. */
+/* Ends the thread; the gate stays as it is. */
 void gate_stop(void);
 
 #endif

@@ -12,9 +12,10 @@
  * it, so that a HUP right behind a USR1 comes here too.
  *
  * The end: no new connections, no new mail on those there are, a while for
- * messages that have begun, then libmilter stops. Its sessions may still be
- * open then, and its workers running, so nothing they use is torn down; the
- * process ends instead.
+ * messages that have begun. Then the process ends under libmilter, which is
+ * never told to stop: smfi_stop() waits up to five seconds for a listener that
+ * destroys the very lock it waits for, and leaves open sessions unserved all
+ * the same. Its workers may still run, so nothing that they use is torn down.
  */
 #include "milter/callbacks.h"
 #include "milter/control.h"
@@ -44,6 +45,10 @@
 
 #include <libmilter/mfapi.h>
 
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/lsan_interface.h>
+#endif
+
 #ifndef SYSCONFDIR
 #define SYSCONFDIR "/etc"
 #endif
@@ -51,7 +56,7 @@
 #define PACKAGE_VERSION "0"
 #endif
 
-enum { FILES_FLOOR = 256, DRAIN_MS = 15000, STOP_MS = 1000, LOOK_MS = 20 };
+enum { FILES_FLOOR = 256, DRAIN_MS = 15000, LOOK_MS = 20 };
 
 struct options {
 	const char *config;
@@ -70,8 +75,7 @@ enum event {
 	EVENT_RELOAD,
 	EVENT_DRAIN, /* TERM */
 	EVENT_STOP,  /* INT */
-	EVENT_ENDED, /* libmilter has returned, as it was told */
-	EVENT_FAILED,
+	EVENT_FAILED, /* libmilter has given up */
 };
 
 static void
@@ -108,17 +112,8 @@ static void *
 run_libmilter(void *unused)
 {
 	(void)unused;
-	wake_main(callbacks_run() ? EVENT_ENDED : EVENT_FAILED);
-	return NULL;
-}
-
-/* In a thread of its own, because it waits until libmilter's listener, which
- * looks every five seconds, has noticed. */
-static void *
-stop_libmilter(void *unused)
-{
-	(void)unused;
-	callbacks_stop();
+	callbacks_run();
+	wake_main(EVENT_FAILED);
 	return NULL;
 }
 
@@ -463,25 +458,6 @@ drain(struct service *service)
 	}
 }
 
-/* A connection wakes libmilter's listener. Where that does not help, the
- * process ends without it. */
-static void
-end_libmilter(void)
-{
-	deadline_ms deadline = deadline_in(STOP_MS);
-	struct error error;
-	enum event event;
-
-	gate_stop();
-	if (!start_thread(stop_libmilter, &error))
-		return;
-	do {
-		watch_kick();
-		event = next_event(LOOK_MS);
-	} while (event != EVENT_ENDED && event != EVENT_FAILED &&
-	    !deadline_passed(deadline));
-}
-
 static void
 stop(struct service *service, slice milter_socket, enum event why)
 {
@@ -490,12 +466,24 @@ stop(struct service *service, slice milter_socket, enum event why)
 	gate_shut_for_good();
 	if (why == EVENT_DRAIN)
 		drain(service);
-	if (why == EVENT_DRAIN || why == EVENT_STOP)
-		end_libmilter();
 	socket_unlink(milter_socket);
 	server_stop_all();
+	gate_stop();
 	watch_stop();
 	process_remove_pid();
+}
+
+/* Not by exit(3): libmilter has left it a function that destroys the locks of
+ * its own threads. */
+static _Noreturn void
+leave(int status)
+{
+	log_stop();
+	(void)fflush(NULL);
+#ifdef __SANITIZE_ADDRESS__
+	__lsan_do_leak_check();
+#endif
+	_exit(status);
 }
 
 int
@@ -531,8 +519,7 @@ main(int argc, char **argv)
 		status = complain("", &error);
 		process_remove_pid();
 		process_report(detached.report_fd, status);
-		log_stop();
-		return status;
+		leave(status);
 	}
 	if (chdir("/") != 0)
 		log_line(LOG_WARNING, "cannot change to /: %s", strerror(errno));
@@ -548,6 +535,5 @@ main(int argc, char **argv)
 	    why == EVENT_FAILED ? ": libmilter has failed" : "");
 	stop(&service, generation->settings->socket, why);
 	generation_release(generation);
-	log_stop();
-	return why == EVENT_FAILED ? EX_OSERR : EX_OK;
+	leave(why == EVENT_FAILED ? EX_OSERR : EX_OK);
 }
