@@ -36,6 +36,8 @@ BREAKS = (
      "milterd.conf(5): there is no max_hop"),
     ("words", "man/milterd.conf.5", ("Default: 25.", "Default: 30."),
      "max_hops: the default is 25, milterd.conf(5) says 30"),
+    ("words", "man/milterd.conf.5", (".Em Fixed .\nDefault: mail", "Default: mail"),
+     "log_facility: milterd.conf(5) does not say that it is fixed"),
     ("words", "contrib/milterd.conf", ("\naccess = ", "\nacces = "),
      "contrib/milterd.conf: there is no acces"),
     ("words", "contrib/milterd.conf.sample", ("#max_hops = 25\n", ""),

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The words' table as lines of name, type and default, for words.py. */
+/* The words' table as lines of name, type, default and what a reload does, for
+ * words.py. */
 #include "milter/settings.h"
 
 #include <stdio.h>
@@ -10,7 +11,8 @@ main(void)
 	const struct settings_word *word;
 
 	for (word = settings_words(); word->name != NULL; word++)
-		printf("%s\t%s\t%s\n", word->name, word->type,
-		    word->initial == NULL ? "" : word->initial);
+		printf("%s\t%s\t%s\t%s\n", word->name, word->type,
+		    word->initial == NULL ? "" : word->initial,
+		    word->is_fixed ? "fixed" : "");
 	return 0;
 }

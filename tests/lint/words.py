@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Every configuration word stands in milterd.conf(5) with its default, and
-every word there exists; the samples use no other words, and one of them has
+"""Every configuration word stands in milterd.conf(5) with its default, marked
+as fixed where a reload does not change it, and every word there exists; the samples use no other words, and one of them has
 all, each with its default; every command of
 milterctl stands in milterctl(8)."""
 import re
@@ -22,9 +22,14 @@ def check_words(report):
     report.check(result.returncode == 0, "words: " + result.stderr)
     rows = [line.split("\t") for line in result.stdout.splitlines()]
     words = {row[0]: row[2] for row in rows}
+    fixed = {row[0] for row in rows if row[3] == "fixed"}
     manual = documented()
     for word, initial in sorted(words.items()):
         report.check(word in manual, word + " is not in milterd.conf(5)")
+        report.check((".Em Fixed" in manual.get(word, "")) == (word in fixed),
+                     word + (": milterd.conf(5) does not say that it is fixed"
+                             if word in fixed else
+                             ": milterd.conf(5) says that it is fixed"))
         match = re.search(r"^Default:\s*(.*?)\.?$", manual.get(word, ""),
                           re.M)
         said = re.sub(r"\.[A-Z]\w |[\"`']|\\&", "", match.group(1)) \
