@@ -70,6 +70,49 @@ def written(decisions):
             for line in lines]
 
 
+def start(folder):
+    """milterd with an access map, logging to standard error; and milterctl as
+    a list of arguments."""
+    config = os.path.join(folder, "milterd.conf")
+    access = os.path.join(folder, "access")
+    with open(access, "w", encoding="utf-8") as file:
+        file.write("spam.example REJECT\n")
+    with open(config, "w", encoding="utf-8") as file:
+        file.write('socket = "unix:%s/milter"\ncontrol_socket = "unix:%s/ctl"\n'
+                   'access = "%s"\nhostname = "mx.abc.example"\n'
+                   'allow_unsafe_files = yes\n' % (folder, folder, access))
+    daemon = subprocess.Popen(
+        [os.path.join(BUILD, "milterd"), "-f", "-e", "-c", config],
+        stderr=subprocess.PIPE, text=True)
+    control = [os.path.join(BUILD, "milterctl"), "-c", config]
+    for _ in range(100):
+        if subprocess.run(control + ["status"], stdout=subprocess.DEVNULL,
+                          stderr=subprocess.DEVNULL,
+                          check=False).returncode == 0:
+            return daemon, control
+        time.sleep(0.1)
+    daemon.kill()
+    raise RuntimeError("milterd does not start: " + daemon.communicate()[1])
+
+
+def lines_of_a_day():
+    """What milterd says of itself: a start, a reload, one that is refused,
+    an end."""
+    folder = tempfile.mkdtemp(prefix="milterd-log.")
+    try:
+        daemon, control = start(folder)
+        subprocess.run(control + ["reload"], stdout=subprocess.DEVNULL,
+                       check=True)
+        os.remove(os.path.join(folder, "access"))
+        subprocess.run(control + ["reload"], stderr=subprocess.DEVNULL,
+                       check=False)
+        daemon.terminate()
+        said = daemon.communicate(timeout=30)[1]
+    finally:
+        shutil.rmtree(folder)
+    return [line[16:] for line in said.splitlines()]
+
+
 def stamped(lines, style, when=None):
     """As syslogd writes them into the file: one a second from `when`."""
     when = time.time() - len(lines) if when is None else when
