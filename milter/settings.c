@@ -280,7 +280,8 @@ parse(struct reading *reading, const char *text)
 	under_way = NULL;
 	(void)pthread_mutex_unlock(&one_at_a_time);
 	if (!parsed && !reading->failed)
-		return settings_refuse(reading, line, "a word is expected here");
+		return settings_refuse(
+		    reading, line, "a word is expected here");
 	return parsed;
 }
 
