@@ -245,6 +245,10 @@ close_connection(struct server *server, struct connection *c)
 {
 	struct connection *last = server->connections[server->count - 1];
 
+	/* Not left to close(2): whoever looks at our descriptors just then
+	 * (/proc) holds the file a moment longer, and its events would come
+	 * for a connection that is no more. */
+	(void)epoll_ctl(server->epoll_fd, EPOLL_CTL_DEL, c->fd, NULL);
 	(void)close(c->fd);
 	c->fd = -1;
 	last->index = c->index;
