@@ -8,7 +8,7 @@
  * - headers where something counts them (hops, size), bodies where their size
  *   counts, both without a reply; no DATA, no end of header, no unknown
  *   commands;
- * - of the actions, quarantine.
+ * - of the actions, quarantine, and the edits the policy may come to.
  *
  * The generation in force when the connection begins decides, and stays the
  * connection's own to its end.
@@ -24,6 +24,7 @@
 #include "milter/callbacks.h"
 
 #include "milter/apply.h"
+#include "milter/edits.h"
 #include "milter/log.h"
 #include "milter/stage.h"
 
@@ -119,9 +120,24 @@ unwanted_steps(const struct policy *policy)
 
 	if (policy->max_message_size == 0)
 		steps |= SMFIP_NOBODY;
-	if (policy->max_message_size == 0 && policy->max_hops == 0)
+	if (policy->max_message_size == 0 && policy->max_hops == 0 &&
+	    !policy_rewrites_headers(policy))
 		steps |= SMFIP_NOHDRS;
 	return steps;
+}
+
+static unsigned long
+wanted_actions(const struct policy *policy)
+{
+	unsigned long actions = SMFIF_QUARANTINE | SMFIF_SETSYMLIST;
+
+	if (policy_rewrites_headers(policy))
+		actions |= SMFIF_CHGHDRS;
+	if (policy_rewrites_sender(policy))
+		actions |= SMFIF_CHGFROM;
+	if (policy_rewrites_recipients(policy))
+		actions |= SMFIF_ADDRCPT | SMFIF_ADDRCPT_PAR | SMFIF_DELRCPT;
+	return actions;
 }
 
 static sfsistat
@@ -135,7 +151,8 @@ on_negotiate(SMFICTX *ctx, unsigned long actions, unsigned long steps,
 	(void)unused3;
 	if (session == NULL)
 		return SMFIS_REJECT;
-	*ret_actions = actions & (SMFIF_QUARANTINE | SMFIF_SETSYMLIST);
+	*ret_actions =
+	    actions & wanted_actions(session->generation->policy);
 	*ret_steps = steps &
 	    (unwanted_steps(session->generation->policy) | SMFIP_NR_HDR |
 		SMFIP_NR_BODY | SMFIP_HDR_LEADSPC);
@@ -210,12 +227,10 @@ on_envrcpt(SMFICTX *ctx, char **arguments)
 	struct milter_session *session = session_of(ctx);
 	struct macros macros = macros_of(ctx);
 	struct answer answer;
-	slice recipient;
 
 	if (session == NULL)
 		return without_session(ctx);
-	recipient = session_recipient(session, slice_from_cstr(arguments[0]));
-	answer = stage_recipient(session, recipient, &macros);
+	answer = stage_recipient(session, arguments, &macros);
 	return apply_answer(ctx, session->scratch, &answer);
 }
 
@@ -253,11 +268,17 @@ on_eom(SMFICTX *ctx)
 	struct milter_session *session = session_of(ctx);
 	struct macros macros = macros_of(ctx);
 	struct answer answer;
+	sfsistat status;
 
 	if (session == NULL)
 		return without_session(ctx);
 	answer = stage_end_of_message(session, &macros);
-	return apply_answer(ctx, session->scratch, &answer);
+	status = answer.edits == NULL ||
+	        edits_apply(ctx, session->scratch, session, answer.edits)
+	    ? apply_answer(ctx, session->scratch, &answer)
+	    : SMFIS_TEMPFAIL;
+	session_end_message(session);
+	return status;
 }
 
 static sfsistat
@@ -322,7 +343,8 @@ register_callbacks(void)
 	struct smfiDesc description = {
 	    .xxfi_name = (char[]){"milterd"},
 	    .xxfi_version = SMFI_VERSION,
-	    .xxfi_flags = SMFIF_QUARANTINE,
+	    .xxfi_flags = SMFIF_QUARANTINE | SMFIF_CHGHDRS | SMFIF_CHGFROM |
+	        SMFIF_ADDRCPT | SMFIF_ADDRCPT_PAR | SMFIF_DELRCPT,
 	    .xxfi_negotiate = on_negotiate,
 	    .xxfi_connect = on_connect,
 	    .xxfi_helo = on_helo,
@@ -379,8 +401,8 @@ callbacks_address(void)
 	return slice_from_cstr(the_address);
 }
 
-void
+bool
 callbacks_run(void)
 {
-	(void)smfi_main();
+	return smfi_main() == MI_SUCCESS;
 }

@@ -782,3 +782,69 @@ log_forged(struct arena *arena, slice queue_id, const struct client *client)
 	    SLICE_ARG(queue_id_text(arena, queue_id)),
 	    SLICE_ARG(relay_text(arena, client)));
 }
+
+/* "name:name", each once, in the order of the edits. */
+static slice
+changed_headers(struct arena *arena, const struct edit_list *edits)
+{
+	struct strbuf names;
+
+	strbuf_init(&names, arena);
+	for (const struct edit *e = edits->first; e != NULL; e = e->next) {
+		if (e->kind != EDIT_CHANGE_HEADER || names.len > 200)
+			continue;
+		if (names.len > 0)
+			strbuf_add_char(&names, ':');
+		strbuf_add(&names, e->name);
+	}
+	return strbuf_slice(&names);
+}
+
+static unsigned
+count_edits(const struct edit_list *edits, enum edit_kind kind)
+{
+	unsigned count = 0;
+
+	for (const struct edit *e = edits->first; e != NULL; e = e->next)
+		count += e->kind == kind;
+	return count;
+}
+
+static slice
+new_sender(const struct edit_list *edits, slice old)
+{
+	for (const struct edit *e = edits->first; e != NULL; e = e->next) {
+		if (e->kind == EDIT_SENDER)
+			return e->text;
+	}
+	return old;
+}
+
+void
+log_rewrite(struct arena *arena, slice queue_id, const struct client *client,
+    slice sender, const struct edit_list *edits)
+{
+	enum { ADDRESS_LIMIT = 250 };
+
+	log_line(LOG_INFO,
+	    SLICE_FMT ": ruleset=rewrite, arg1=" SLICE_FMT ", relay=" SLICE_FMT
+	    ", sender=" SLICE_FMT ", added=%u, dropped=%u, headers=" SLICE_FMT,
+	    SLICE_ARG(queue_id_text(arena, queue_id)),
+	    SLICE_ARG(log_escape(arena, sender, ADDRESS_LIMIT)),
+	    SLICE_ARG(relay_text(arena, client)),
+	    SLICE_ARG(
+		log_escape(arena, new_sender(edits, sender), ADDRESS_LIMIT)),
+	    count_edits(edits, EDIT_ADD_RECIPIENT),
+	    count_edits(edits, EDIT_DROP_RECIPIENT),
+	    SLICE_ARG(log_escape(arena, changed_headers(arena, edits), 250)));
+}
+
+void
+log_broken_header(
+    struct arena *arena, slice queue_id, slice name, const char *problem)
+{
+	log_line(LOG_NOTICE,
+	    SLICE_FMT ": header " SLICE_FMT " left as it is: %s",
+	    SLICE_ARG(queue_id_text(arena, queue_id)),
+	    SLICE_ARG(log_escape(arena, name, 60)), problem);
+}

@@ -12,6 +12,7 @@
 #include "base/arena.h"
 #include "base/error.h"
 #include "policy/client.h"
+#include "policy/edit.h"
 #include "policy/verdict.h"
 
 /* `facility`: "mail", "local0", ...; level: sendmail's LogLevel idea, lines
@@ -23,13 +24,17 @@ struct log_options {
 	const char *socket_path; /* NULL: /dev/log */
 };
 
+/* The thread does not outlive a fork(): only after the last one. That nobody
+ * listens at /dev/log is no error; the lines wait for somebody. */
 bool log_start(const struct log_options *options, struct error *error);
 /* Sends what is queued, for at most a second, and ends the thread. */
 void log_stop(void);
 void log_set_level(int level);
 unsigned long log_dropped(void);
 
-/* Priorities are those of syslog(3). Newlines and controls are escaped. */
+/* Priorities are those of syslog(3). Newlines and controls are escaped; a
+ * line is cut at 1000 bytes. Levels: LOG_ERR and worse from 1 on, LOG_WARNING
+ * 2, LOG_NOTICE (decisions) 3, LOG_INFO 5, LOG_DEBUG 10. */
 __attribute__((format(printf, 2, 3))) void log_line(
     int priority, const char *format, ...);
 
@@ -50,6 +55,15 @@ struct log_decision {
 	const struct verdict *verdict;
 };
 void log_verdict(struct arena *arena, const struct log_decision *decision);
+/* One line for a message whose addresses are rewritten: its sender before and
+ * after, how many recipients were added and dropped, and which header fields
+ * changed. "QID: ruleset=rewrite, arg1=<a@b>, relay=..., sender=<c@d>, added=1,
+ * dropped=1, headers=From:Sender". */
+void log_rewrite(struct arena *arena, slice queue_id,
+    const struct client *client, slice sender, const struct edit_list *edits);
+/* A header field that is left as it is, because it is broken. */
+void log_broken_header(
+    struct arena *arena, slice queue_id, slice name, const char *problem);
 /* The one line that says "(may be forged)" where no refusal says it. */
 void log_forged(
     struct arena *arena, slice queue_id, const struct client *client);

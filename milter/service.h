@@ -20,6 +20,7 @@ struct counters {
 	atomic_ulong deferred;
 	atomic_ulong discarded;
 	atomic_ulong quarantined;
+	atomic_ulong rewritten; /* messages with edits */
 	atomic_ulong policy_requests;
 	atomic_ulong socketmap_requests;
 	atomic_ulong control_requests;

@@ -379,6 +379,9 @@ session_mail(struct milter_session *session, char *const *arguments,
 	said->auth_type = arena_copy(arena, macro(macros, "{auth_type}"));
 	said->auth_authen = arena_copy(arena, macro(macros, "{auth_authen}"));
 	said->rcpt_count = 0;
+	intake_begin(&session->message.intake, arena,
+	    session->generation->policy,
+	    arguments[0] == NULL ? NULL : arguments + 1);
 	atomic_fetch_add(&session->service->counters.open_messages, 1);
 }
 
@@ -386,6 +389,17 @@ slice
 session_recipient(struct milter_session *session, slice address)
 {
 	return with_brackets(session, session->scratch, address);
+}
+
+bool
+session_add_recipient(struct milter_session *session, slice recipient,
+    char *const *arguments)
+{
+	if (!intake_add_recipient(&session->message.intake, recipient,
+		arguments[0] == NULL ? NULL : arguments + 1))
+		return false;
+	session->said.rcpt_count++;
+	return true;
 }
 
 /* As sendmail counts its e_msgsize: the lines as they are in the queue. */
@@ -396,6 +410,7 @@ session_header(struct milter_session *session, slice name, slice value)
 	    name.len + value.len + (session->keeps_space ? 2 : 3);
 	if (slice_eq_nocase(name, SLICE("Received")))
 		session->message.hops++;
+	intake_add_header(&session->message.intake, name, value);
 }
 
 void

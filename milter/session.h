@@ -15,6 +15,7 @@
 #ifndef MILTER_SESSION_H
 #define MILTER_SESSION_H
 
+#include "milter/intake.h"
 #include "milter/load.h"
 #include "milter/service.h"
 #include "milter/watch.h"
@@ -43,6 +44,7 @@ struct message {
 	unsigned long bytes; /* header and body, a line's end counting one */
 	unsigned hops;	     /* Received: lines */
 	bool after_cr;	     /* the last body chunk ended with CR */
+	struct intake intake;
 
 	/* What was decided earlier and is carried out at its end. */
 	bool discard;
@@ -98,6 +100,10 @@ void session_mail(struct milter_session *session, char *const *arguments,
     const struct macros *macros);
 /* RCPT: the address as policy/ wants it. */
 slice session_recipient(struct milter_session *session, slice address);
+/* A recipient that was accepted; `arguments` as for MAIL. False when the
+ * message has too many. */
+bool session_add_recipient(struct milter_session *session, slice recipient,
+    char *const *arguments);
 void session_header(struct milter_session *session, slice name, slice value);
 void session_body(struct milter_session *session, slice chunk);
 /* The message is over, however it ended. */

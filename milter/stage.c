@@ -178,29 +178,51 @@ stage_mail(struct milter_session *session, const struct macros *macros)
 	return answer;
 }
 
+/* More recipients than are kept: the client has to send the others apart. */
+static struct answer
+too_many_recipients(const struct milter_session *session)
+{
+	static const struct verdict verdict = {.kind = VERDICT_DEFER,
+	    .code = 452,
+	    .enhanced = SLICE_INIT("4.5.3"),
+	    .text = SLICE_INIT("Too many recipients")};
+
+	return answer_in_envelope(session, &verdict);
+}
+
+/* A recipient of mail that did not come by SMTP cannot be refused alone. */
+static struct answer
+refuse_recipient(
+    struct milter_session *session, const struct verdict *verdict)
+{
+	struct message *message = &session->message;
+
+	if (!session->is_local)
+		return answer_in_envelope(session, verdict);
+	if (!verdict_is_refusal(&message->refusal))
+		message->refusal = keep_verdict(session->message_arena, verdict);
+	return answer_continue();
+}
+
 struct answer
-stage_recipient(struct milter_session *session, slice recipient,
+stage_recipient(struct milter_session *session, char *const *arguments,
     const struct macros *macros)
 {
 	struct decision decision = decision_for(session);
-	struct message *message = &session->message;
 	struct verdict verdict;
+	slice recipient;
 
-	if (!message->is_open)
+	if (!session->message.is_open)
 		return stage_out_of_order();
+	recipient = session_recipient(session, slice_from_cstr(arguments[0]));
 	verdict = decide_recipient(&decision, recipient);
 	record(session, &verdict, recipient, macros);
 	hold(session, &verdict);
-	if (!verdict_is_refusal(&verdict)) {
-		session->said.rcpt_count++;
-		return answer_continue();
-	}
-	if (!session->is_local)
-		return answer_in_envelope(session, &verdict);
-	if (!verdict_is_refusal(&message->refusal))
-		message->refusal =
-		    keep_verdict(session->message_arena, &verdict);
-	return answer_continue();
+	if (verdict_is_refusal(&verdict))
+		return refuse_recipient(session, &verdict);
+	return session_add_recipient(session, recipient, arguments)
+	    ? answer_continue()
+	    : too_many_recipients(session);
 }
 
 static void
@@ -237,19 +259,89 @@ decide_end(struct milter_session *session, const struct macros *macros)
 	    .text = arena_copy(session->scratch, message->quarantine_reason)};
 }
 
+static struct verdict
+headers_too_large(struct milter_session *session)
+{
+	return (struct verdict){
+	    .kind = VERDICT_REJECT,
+	    .code = 552,
+	    .enhanced = SLICE("5.0.0"),
+	    .text = arena_printf(session->scratch, "Headers too large (%d max)",
+		INTAKE_FIELD_BYTES_MAX),
+	    .rule = "limits",
+	};
+}
+
+static void
+tell_rewriting(struct milter_session *session,
+    const struct message_result *result, const struct macros *macros)
+{
+	slice queue_id = macro(macros, "i");
+
+	for (const struct message_problem *p = result->problems; p != NULL;
+	     p = p->next)
+		log_broken_header(
+		    session->scratch, queue_id, p->name, p->problem);
+	if (result->edits.count == 0)
+		return;
+	atomic_fetch_add(&session->service->counters.rewritten, 1);
+	log_rewrite(session->scratch, queue_id, &session->said.client,
+	    session->said.sender, &result->edits);
+	session->forgery_told = true;
+}
+
+/* Rewriting comes last: what is refused or discarded needs none. */
+static struct verdict
+decide_edits(struct milter_session *session, const struct macros *macros,
+    const struct edit_list **ret_edits)
+{
+	struct decision decision = decision_for(session);
+	const struct intake *intake = &session->message.intake;
+	struct message_input input;
+	struct message_result *result;
+	struct verdict verdict = {.kind = VERDICT_CONTINUE};
+
+	if (intake->has_too_many_fields) {
+		verdict = headers_too_large(session);
+		record(session, &verdict, session->said.sender, macros);
+		return verdict;
+	}
+	input = intake_input(intake, session->scratch, session->said.sender);
+	result = ARENA_NEW(session->scratch, struct message_result);
+	*result = rewrite_message(&decision, &input);
+	if (verdict_is_refusal(&result->verdict)) {
+		record(session, &result->verdict, session->said.sender, macros);
+		return result->verdict;
+	}
+	tell_rewriting(session, result, macros);
+	if (result->edits.count > 0)
+		*ret_edits = &result->edits;
+	return verdict;
+}
+
 struct answer
 stage_end_of_message(
     struct milter_session *session, const struct macros *macros)
 {
+	const struct edit_list *edits = NULL;
+	struct answer answer;
 	struct verdict verdict;
 
 	if (!session->message.is_open)
 		return stage_out_of_order();
 	verdict = decide_end(session, macros);
+	if (verdict.kind == VERDICT_CONTINUE ||
+	    verdict.kind == VERDICT_QUARANTINE) {
+		struct verdict other = decide_edits(session, macros, &edits);
+
+		if (verdict_is_refusal(&other))
+			verdict = other;
+	}
 	atomic_fetch_add(&session->service->counters.messages, 1);
 	tell_forgery(session, macro(macros, "i"));
-	session_end_message(session);
-	return answer_with(&verdict);
+	answer = answer_with(&verdict);
+	answer.edits = edits;
+	return answer;
 }
 
 void

@@ -27,14 +27,20 @@
 struct answer {
 	struct verdict verdict;
 	bool with_about; /* whether "<x@y>... " is for us to write */
+	/* What is to be changed before that, or NULL; only at the end of the
+	 * message, and in memory that lasts until it is forgotten. */
+	const struct edit_list *edits;
 };
 
 struct answer stage_connect(struct milter_session *session);
 struct answer stage_helo(struct milter_session *session);
 struct answer stage_mail(
     struct milter_session *session, const struct macros *macros);
-struct answer stage_recipient(struct milter_session *session, slice recipient,
-    const struct macros *macros);
+/* `arguments`: the command's words, the first of them the address. */
+struct answer stage_recipient(struct milter_session *session,
+    char *const *arguments, const struct macros *macros);
+/* The message is still there afterwards, for its edits: to be ended with
+ * session_end_message(). */
 struct answer stage_end_of_message(
     struct milter_session *session, const struct macros *macros);
 /* The connection is over. */

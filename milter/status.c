@@ -27,6 +27,7 @@ static const struct counter_word {
 	COUNTER(deferred),
 	COUNTER(discarded),
 	COUNTER(quarantined),
+	COUNTER(rewritten),
 	COUNTER(policy_requests),
 	COUNTER(socketmap_requests),
 	COUNTER(control_requests),

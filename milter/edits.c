@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "milter/edits.h"
+
+#include "base/strbuf.h"
+#include "milter/log.h"
+
+#include <syslog.h>
+
+struct job {
+	SMFICTX *ctx;
+	struct arena *scratch;
+	const struct milter_session *session;
+};
+
+/* libmilter passes line ends and NULs on as they are. An address that has one
+ * comes out of no map that was read and from no SMTP client. */
+static bool
+is_clean(slice text, bool may_fold)
+{
+	for (size_t i = 0; i < text.len; i++) {
+		char c = text.ptr[i];
+
+		if (c == '\0' || c == '\r' || (c == '\n' && !may_fold))
+			return false;
+		if (c == '\n' && (i + 1 == text.len ||
+			(text.ptr[i + 1] != ' ' && text.ptr[i + 1] != '\t')))
+			return false;
+	}
+	return true;
+}
+
+static bool
+is_one_of(slice word, const char *const *names)
+{
+	for (; *names != NULL; names++) {
+		if (slice_has_prefix_nocase(word, slice_from_cstr(*names)))
+			return true;
+	}
+	return false;
+}
+
+/* Those of the parameters that go over, or NULL for none. */
+static char *
+select_parameters(
+    struct arena *arena, slice parameters, const char *const *names)
+{
+	struct strbuf kept;
+	slice word;
+
+	strbuf_init(&kept, arena);
+	while (slice_next(&parameters, ' ', &word)) {
+		if (!is_one_of(word, names))
+			continue;
+		if (kept.len > 0)
+			strbuf_add_char(&kept, ' ');
+		strbuf_add(&kept, word);
+	}
+	return kept.len == 0 ? NULL : kept.data;
+}
+
+static int
+change_sender(const struct job *job, const struct edit *edit)
+{
+	static const char *const postfix[] = {"RET=", "ENVID=", NULL};
+	static const char *const sendmail[] = {
+	    "RET=", "ENVID=", "BODY=", "SMTPUTF8", NULL};
+	const struct milter_session *session = job->session;
+
+	return smfi_chgfrom(job->ctx, arena_cstr(job->scratch, edit->text),
+	    select_parameters(job->scratch,
+		session->message.intake.sender_parameters,
+		session->mta == MTA_POSTFIX ? postfix : sendmail));
+}
+
+static int
+add_recipient(const struct job *job, const struct edit *edit)
+{
+	static const char *const names[] = {"NOTIFY=", "ORCPT=", NULL};
+	char *address = arena_cstr(job->scratch, edit->text);
+	char *parameters = select_parameters(job->scratch,
+	    intake_parameters_of(&job->session->message.intake, edit->before),
+	    names);
+
+	return parameters == NULL
+	    ? smfi_addrcpt(job->ctx, address)
+	    : smfi_addrcpt_par(job->ctx, address, parameters);
+}
+
+static int
+change_header(const struct job *job, const struct edit *edit)
+{
+	return smfi_chgheader(job->ctx, arena_cstr(job->scratch, edit->name),
+	    (int)edit->index, arena_cstr(job->scratch, edit->text));
+}
+
+static bool
+apply_one(const struct job *job, const struct edit *edit)
+{
+	int status = MI_FAILURE;
+
+	if (!is_clean(edit->text, edit->kind == EDIT_CHANGE_HEADER))
+		return false;
+	switch (edit->kind) {
+	case EDIT_SENDER:
+		status = change_sender(job, edit);
+		break;
+	case EDIT_ADD_RECIPIENT:
+		status = add_recipient(job, edit);
+		break;
+	case EDIT_DROP_RECIPIENT:
+		status = smfi_delrcpt(
+		    job->ctx, arena_cstr(job->scratch, edit->text));
+		break;
+	case EDIT_CHANGE_HEADER:
+		status = change_header(job, edit);
+		break;
+	}
+	return status == MI_SUCCESS;
+}
+
+bool
+edits_apply(SMFICTX *ctx, struct arena *scratch,
+    const struct milter_session *session, const struct edit_list *edits)
+{
+	static const enum edit_kind order[] = {EDIT_CHANGE_HEADER, EDIT_SENDER,
+	    EDIT_ADD_RECIPIENT, EDIT_DROP_RECIPIENT};
+	struct job job = {ctx, scratch, session};
+
+	for (size_t i = 0; i < sizeof(order) / sizeof(*order); i++) {
+		for (const struct edit *e = edits->first; e != NULL;
+		     e = e->next) {
+			if (e->kind != order[i] || apply_one(&job, e))
+				continue;
+			log_line(LOG_ERR, "the MTA does not take an edit: "
+			    "message deferred");
+			return false;
+		}
+	}
+	return true;
+}

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "milter/intake.h"
+
+#include "base/strbuf.h"
+#include "policy/header.h"
+
+#include <string.h>
+
+static slice
+join_parameters(struct arena *arena, char *const *parameters)
+{
+	struct strbuf joined;
+
+	if (parameters == NULL || *parameters == NULL)
+		return SLICE("");
+	strbuf_init(&joined, arena);
+	for (; *parameters != NULL; parameters++) {
+		if (joined.len > 0)
+			strbuf_add_char(&joined, ' ');
+		strbuf_add(&joined, slice_from_cstr(*parameters));
+	}
+	return strbuf_slice(&joined);
+}
+
+void
+intake_begin(struct intake *intake, struct arena *arena,
+    const struct policy *policy, char *const *parameters)
+{
+	*intake = (struct intake){.arena = arena,
+	    .keeps_fields = policy_rewrites_headers(policy)};
+	/* Whether mail is local decides how its header is rewritten. */
+	intake->keeps_recipients =
+	    intake->keeps_fields || policy_rewrites_recipients(policy);
+	if (policy_rewrites_sender(policy))
+		intake->sender_parameters = join_parameters(arena, parameters);
+}
+
+/* Room for one more of `count` things of `size` bytes; doubles. */
+static void *
+with_room(struct arena *arena, void *list, size_t count, size_t *capacity,
+    size_t size)
+{
+	void *grown;
+
+	if (count < *capacity)
+		return list;
+	*capacity = *capacity == 0 ? 8 : *capacity * 2;
+	grown = arena_alloc(arena, *capacity * size);
+	if (count > 0)
+		memcpy(grown, list, count * size);
+	return grown;
+}
+
+bool
+intake_add_recipient(
+    struct intake *intake, slice address, char *const *parameters)
+{
+	struct intake_recipient *kept;
+
+	if (!intake->keeps_recipients)
+		return true;
+	if (intake->recipient_count == INTAKE_RECIPIENTS_MAX) {
+		intake->has_too_many_recipients = true;
+		return false;
+	}
+	intake->recipients =
+	    with_room(intake->arena, intake->recipients,
+		intake->recipient_count, &intake->recipient_size,
+		sizeof(*intake->recipients));
+	kept = &intake->recipients[intake->recipient_count++];
+	kept->address = arena_copy(intake->arena, address);
+	kept->parameters = join_parameters(intake->arena, parameters);
+	return true;
+}
+
+static unsigned
+next_index(const struct intake *intake, slice name)
+{
+	unsigned index = 1;
+
+	for (size_t i = 0; i < intake->field_count; i++)
+		index += slice_eq_nocase(intake->fields[i].name, name);
+	return index;
+}
+
+void
+intake_add_header(struct intake *intake, slice name, slice value)
+{
+	struct header_field *kept;
+
+	if (!intake->keeps_fields || header_kind(name) == HEADER_OTHER)
+		return;
+	intake->field_bytes += value.len;
+	if (intake->field_count == INTAKE_FIELDS_MAX ||
+	    intake->field_bytes > INTAKE_FIELD_BYTES_MAX) {
+		intake->has_too_many_fields = true;
+		return;
+	}
+	intake->fields = with_room(intake->arena, intake->fields,
+	    intake->field_count, &intake->field_size, sizeof(*intake->fields));
+	kept = &intake->fields[intake->field_count];
+	*kept = (struct header_field){
+	    .name = arena_copy(intake->arena, name),
+	    .value = arena_copy(intake->arena, value),
+	    .index = next_index(intake, name),
+	};
+	intake->field_count++;
+}
+
+slice
+intake_parameters_of(const struct intake *intake, slice recipient)
+{
+	for (size_t i = 0; i < intake->recipient_count; i++) {
+		if (slice_eq(intake->recipients[i].address, recipient))
+			return intake->recipients[i].parameters;
+	}
+	return SLICE("");
+}
+
+struct message_input
+intake_input(const struct intake *intake, struct arena *arena, slice sender)
+{
+	slice *recipients =
+	    ARENA_ARRAY(arena, slice, intake->recipient_count + 1);
+
+	for (size_t i = 0; i < intake->recipient_count; i++)
+		recipients[i] = intake->recipients[i].address;
+	return (struct message_input){
+	    .sender = sender,
+	    .recipients = recipients,
+	    .recipient_count = intake->recipient_count,
+	    .fields = intake->fields,
+	    .field_count = intake->field_count,
+	};
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What of a message is kept until its end, so that it can be rewritten there:
+ * the recipients that were accepted, the header fields that hold addresses,
+ * and the ESMTP parameters that belong to sender and recipients. Nothing is
+ * kept that the policy does not rewrite.
+ *
+ * Lives in the message's arena. What a client can make it grow by is bounded;
+ * behind the bounds it keeps nothing more and says so, once and for all.
+ */
+#ifndef MILTER_INTAKE_H
+#define MILTER_INTAKE_H
+
+#include "policy/message.h"
+
+struct intake_recipient {
+	slice address;	  /* as policy/ wants it, "<a@b>" */
+	slice parameters; /* "NOTIFY=NEVER ORCPT=...", or empty */
+};
+
+struct intake {
+	struct arena *arena;
+	bool keeps_recipients;
+	bool keeps_fields;
+	bool has_too_many_recipients;
+	bool has_too_many_fields;
+	slice sender_parameters;
+	struct intake_recipient *recipients;
+	size_t recipient_count;
+	size_t recipient_size;
+	struct header_field *fields;
+	size_t field_count;
+	size_t field_size;
+	size_t field_bytes;
+};
+
+enum {
+	INTAKE_RECIPIENTS_MAX = 10000,
+	INTAKE_FIELDS_MAX = 1000,
+	INTAKE_FIELD_BYTES_MAX = 1024 * 1024,
+};
+
+/* `parameters`: the words behind the address of MAIL, NULL at the end. */
+void intake_begin(struct intake *intake, struct arena *arena,
+    const struct policy *policy, char *const *parameters);
+/* False when there are too many: this one is not kept. */
+bool intake_add_recipient(
+    struct intake *intake, slice address, char *const *parameters);
+void intake_add_header(struct intake *intake, slice name, slice value);
+
+/* The parameters of the recipient that an edit replaces. */
+slice intake_parameters_of(const struct intake *intake, slice recipient);
+/* The input of rewrite_message(); lists are made in `arena`. */
+struct message_input intake_input(
+    const struct intake *intake, struct arena *arena, slice sender);
+
+#endif
