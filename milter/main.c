@@ -108,12 +108,28 @@ on_signal(int number)
 		wake_main(number == SIGTERM ? EVENT_DRAIN : EVENT_STOP);
 }
 
+static sigset_t
+signals_of_main(void)
+{
+	sigset_t set;
+
+	(void)sigemptyset(&set);
+	(void)sigaddset(&set, SIGHUP);
+	(void)sigaddset(&set, SIGTERM);
+	(void)sigaddset(&set, SIGINT);
+	return set;
+}
+
+/* A TERM that came to libmilter after all, behind the main thread's back, still
+ * ends the process in good order, if not after its messages. */
 static void *
 run_libmilter(void *unused)
 {
+	sigset_t set = signals_of_main();
+
 	(void)unused;
-	callbacks_run();
-	wake_main(EVENT_FAILED);
+	(void)pthread_sigmask(SIG_BLOCK, &set, NULL);
+	wake_main(callbacks_run() ? EVENT_STOP : EVENT_FAILED);
 	return NULL;
 }
 
@@ -275,15 +291,12 @@ set_signals(void)
 {
 	static const int numbers[] = {SIGHUP, SIGTERM, SIGINT};
 	struct sigaction action = {.sa_handler = on_signal};
-	sigset_t set;
+	sigset_t set = signals_of_main();
 
 	(void)sigfillset(&action.sa_mask);
-	(void)sigemptyset(&set);
 	(void)sigaddset(&set, SIGUSR1);
-	for (size_t i = 0; i < sizeof(numbers) / sizeof(*numbers); i++) {
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(*numbers); i++)
 		(void)sigaction(numbers[i], &action, NULL);
-		(void)sigaddset(&set, numbers[i]);
-	}
 	(void)signal(SIGPIPE, SIG_IGN);
 	(void)pthread_sigmask(SIG_BLOCK, &set, NULL);
 }
@@ -291,12 +304,8 @@ set_signals(void)
 static void
 listen_to_signals(void)
 {
-	sigset_t set;
+	sigset_t set = signals_of_main();
 
-	(void)sigemptyset(&set);
-	(void)sigaddset(&set, SIGHUP);
-	(void)sigaddset(&set, SIGTERM);
-	(void)sigaddset(&set, SIGINT);
 	(void)pthread_sigmask(SIG_UNBLOCK, &set, NULL);
 }
 
@@ -358,9 +367,12 @@ start_threads(struct error *error)
 		return false;
 	}
 	server_run_all();
-	return watch_start(callbacks_address(), error) &&
-	    start_thread(run_usr1, error) &&
-	    start_thread(run_libmilter, error);
+	if (!watch_start(callbacks_address(), error) ||
+	    !start_thread(run_usr1, error))
+		return false;
+	/* libmilter last: a signal before this thread listens would be its. */
+	listen_to_signals();
+	return start_thread(run_libmilter, error);
 }
 
 static bool
@@ -529,7 +541,6 @@ main(int argc, char **argv)
 	if (!options.foreground)
 		process_leave_terminal();
 	process_notify("READY=1");
-	listen_to_signals();
 	why = serve(&service);
 	log_line(LOG_INFO, "milterd ends%s",
 	    why == EVENT_FAILED ? ": libmilter has failed" : "");

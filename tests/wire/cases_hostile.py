@@ -170,8 +170,9 @@ def test_stalled_half_packets(programs, directory):
         for number in range(300):
             talk = stack.enter_context(dial(node))
             talk._socket.sendall(packet(b"O", b"\0" * 12)[:number % 16 + 1])
-        times = sorted(healthy(node) for _ in range(20))
-        assert times[-1] < 0.5, times
+        # The first stands in line behind them.
+        first, *times = [healthy(node) for _ in range(20)]
+        assert first < 3 and max(times) < 0.5, (first, times)
 
 
 class Blocked(threading.Thread):

@@ -13,6 +13,7 @@ import subprocess
 import tempfile
 import time
 
+import miltertalk
 from logged import dial, expect, greeted, logged
 from node import NO_NAME_SERVER, Node
 
@@ -372,3 +373,37 @@ def test_group_of_its_own(programs, directory):
                    + 'user = "nobody"\ngroup = "mail"\n') as node:
         assert identity(node.daemon.pid)[1] == {8}
         assert os.stat(node.daemon.sockets()["socket"]).st_gid == 8
+
+
+def free_port():
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return sock.getsockname()[1]
+
+
+def talks_over(programs, directory, address, family, host, port):
+    node = configured(programs, directory)
+    path = node.daemon.sockets()["socket"]
+    with open(node.daemon.config) as config:
+        text = config.read().replace(f"unix:{path}", address)
+    with open(node.daemon.config, "w") as config:
+        config.write(text)
+    with daemonized(programs, node), \
+            socket.socket(family, socket.SOCK_STREAM) as sock:
+        sock.connect((host, port))
+        with miltertalk.Talk(sock) as talk:
+            talk.negotiate()
+            expect(talk.connect("host.example", "192.0.2.7"), "c")
+            assert talk.mail("spam@x.example").verdict == "y"
+
+
+def test_inet_socket(programs, directory):
+    """libmilter has a word of its own for IPv6, and no "*"."""
+    port = free_port()
+    for address, family, host in (
+            (f"inet:{port}@127.0.0.1", socket.AF_INET, "127.0.0.1"),
+            (f"inet:{port}@localhost", socket.AF_INET, "127.0.0.1"),
+            (f"inet:{port}@*", socket.AF_INET, "127.0.0.1"),
+            (f"inet:{port}@::1", socket.AF_INET6, "::1"),
+            (f"inet:{port}@[::1]", socket.AF_INET6, "::1")):
+        talks_over(programs, directory, address, family, host, port)
