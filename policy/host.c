@@ -39,14 +39,33 @@ host_unquoted(struct arena *arena, slice text)
 	return strbuf_slice(&plain);
 }
 
+/* "a.b.c" in b.c is a, which /etc/hosts may have; others are themselves. */
+static slice
+short_name(const struct decision *d, slice name)
+{
+	size_t dot = slice_index(name, '.');
+
+	return dot < name.len &&
+		slice_eq_nocase(
+		    slice_from(name, dot + 1), own_domain(d->policy))
+	    ? slice_first(name, dot)
+	    : name;
+}
+
 enum world_answer
 host_find(const struct decision *d, slice name, slice *ret_canonical)
 {
+	slice plain = host_unquoted(d->arena, name);
+	slice brief = short_name(d, plain);
 	enum world_answer answer;
 	slice canonical;
 
-	answer = d->ports->find_host(d->ports->context, d->arena,
-	    host_unquoted(d->arena, name), &canonical);
+	answer = d->ports->find_host(
+	    d->ports->context, d->arena, plain, &canonical);
+	if (answer != WORLD_FOUND && brief.len < plain.len &&
+	    d->ports->find_host(d->ports->context, d->arena, brief,
+		&canonical) == WORLD_FOUND)
+		answer = WORLD_FOUND;
 	if (answer != WORLD_FOUND)
 		return answer;
 	if (slice_index(canonical, '.') == canonical.len)

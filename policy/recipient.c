@@ -175,8 +175,10 @@ find_relay_entry(const struct decision *d, const struct address *a, slice host)
 	value = access_find_full(&q, local, host);
 	if (value.kind == ACCESS_NONE)
 		value = access_find_domain(&q, host);
+	/* Here "user@" does not stand for details of that user. */
 	if (value.kind == ACCESS_NONE)
-		value = access_find_user(&q, local);
+		value = access_find_exact(&q,
+		    arena_printf(d->arena, SLICE_FMT "@", SLICE_ARG(local)));
 	return value;
 }
 

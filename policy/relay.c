@@ -81,7 +81,8 @@ by_sender(const struct decision *d)
 	if (!d->policy->relay_local_from &&
 	    d->policy->relay_mail_from == RELAY_FROM_NO)
 		return outcome_open();
-	if (!address_parse_text(d, d->session->sender, &a, &fault) ||
+	if (!address_parse_text(d, address_sender_macro(d, d->session->sender),
+		&a, &fault) ||
 	    !a.has_host)
 		return outcome_open();
 	address_strip_dots(&a);
