@@ -61,11 +61,38 @@ SPARSE = {"lists", "lists-enhanced", "rdns", "rdns-delay", "helo",
           "helo-delay", "mx", "local-from", "pointer", "auth", "everything"}
 
 
+# Every option with the values it may have, for combinations by chance.
+CHOICES = {
+    "delay_checks": ("yes", "friend", "hater"),
+    "relay_mail_from": ("address", "domain"),
+    "trust_auth_mech": (["LOGIN"],),
+    "dnsbl": (["bl.test"], ["bl2.test", "bl.test discard"]),
+    "enhdnsbl": (["bl2.test 550 5.7.2 Listed"], ["bl2.test quarantine"]),
+    **{word: (True,) for word in (
+        "blocklist_recipients", "relay_hosts_only", "relay_entire_domain",
+        "relay_local_from", "relay_based_on_MX", "promiscuous_relay",
+        "loose_relay_check", "accept_unresolvable_domains",
+        "accept_unqualified_senders", "lookupdotdomain", "relaytofulladdress",
+        "require_rdns", "block_bad_helo", "use_client_ptr", "nocanonify")},
+}
+COMBINATIONS = 12
+
+
 def all_configs(seed):
     """Every configuration; the last asks each form of value once."""
     made = [generate(seed, name, dict(options))
             for name, options in OPTIONS.items()]
+    made += [generate(seed, f"combination-{number}",
+                      combination(f"{seed}/combination-{number}"))
+             for number in range(1, COMBINATIONS + 1)]
     return made + [value_forms()]
+
+
+def combination(seed):
+    """About a third of the options, each with one of its values."""
+    rng = random.Random(seed)
+    return {word: rng.choice(values) for word, values in CHOICES.items()
+            if rng.random() < 0.35}
 
 
 def generate(seed, name, options):

@@ -175,4 +175,6 @@ def relay_names(rng):
     """Some domains, hosts and nets for class R."""
     nets = (".".join(rng.choice(HOSTS4).split(".")[:rng.choice((4, 3))]),
             "IPv6:" + ":".join(groups(rng.choice(HOSTS6))[:4]))
-    return names(rng, 2) + nets
+    # Of a line only the first word counts.
+    return (*names(rng, 2), *nets, "# a comment", "",
+            "six.relay.test other.test")

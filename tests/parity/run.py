@@ -28,7 +28,7 @@ import workspace
 import world
 
 MINIMUM = 6000
-QUESTIONS = 12000
+QUESTIONS = 15000
 BASE = pathlib.Path("/mnt")
 
 
@@ -84,7 +84,8 @@ class Comparison:
     def __init__(self, asked, chosen):
         self.asked = asked
         self.chosen = chosen
-        self.each = -(-asked.questions // len(configs.OPTIONS))
+        self.each = -(-asked.questions // (len(configs.OPTIONS)
+                                           + configs.COMBINATIONS))
         self.oracle = sendmail.Sendmail(asked.sendmail_root, BASE)
         self.known = differences.load()
         self.passed = self.failed = self.questions = 0

@@ -191,5 +191,6 @@ def feature(name, value):
 
 def list_line(name, item):
     zone, _, text = item.partition(" ")
-    message = f", `\"{text}\"'" if text else ""
-    return f"FEATURE(`{name}', `{zone}'{message})dnl"
+    if text in ("", "discard", "quarantine"):
+        return f"FEATURE(`{name}', `{zone}', `{text}')dnl"
+    return f"FEATURE(`{name}', `{zone}', `\"{text}\"')dnl"
