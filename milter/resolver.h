@@ -1,14 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Names and addresses: /etc/hosts first, then DNS by c-ares. One thread owns
- * the c-ares channel; callers hand it a question and wait on a condition
- * variable until the answer or their deadline, whichever is first. Answers
- * are kept in a bounded cache for their TTL (negative ones too, failures for a
- * few seconds). Any thread may ask. A late answer goes to the cache, never to
- * a caller that has left.
+ * Names and addresses as sendmail finds them: /etc/hosts first (milter/hosts),
+ * then DNS (milter/dns, which has the thread, the cache and the deadlines).
+ * Any thread may ask, and none waits longer than its deadline.
  *
- * Names are checked to be legal host names; a PTR answer that is none counts
- * as RESOLVE_FAIL, as in sendmail.
+ * No search domain is tried: a name without dot is looked for in /etc/hosts
+ * alone. Names come out in lower case.
  */
 #ifndef MILTER_RESOLVER_H
 #define MILTER_RESOLVER_H
@@ -34,8 +31,15 @@ struct resolver *resolver_new(
 /* Only when nobody asks any more. */
 void resolver_free(struct resolver *resolver);
 
-/* Sets client->ptr and client->resolve (and name) from client->address:
- * forward-confirmed reverse DNS. Loopback and /etc/hosts need no DNS. */
+/*
+ * Sets client->ptr and client->resolve (and name) from client->address:
+ * forward-confirmed reverse DNS. Of several pointers the first one counts.
+ *   RESOLVE_FAIL    no pointer, or what it gives is no host name
+ *   RESOLVE_TEMP    the reverse lookup failed, or a lookup, forward ones as
+ *                   well, was not answered in time
+ *   RESOLVE_FORGED  the forward lookup gives other addresses, none, or, as
+ *                   in sendmail, a server's failure (SERVFAIL, REFUSED)
+ */
 void resolver_find_client(struct resolver *resolver, struct arena *arena,
     deadline_ms deadline, struct client *client);
 
@@ -49,10 +53,10 @@ struct resolver_session {
 void resolver_ports(struct resolver_session *session, struct ports *ret_ports);
 
 struct resolver_stats {
-	unsigned long questions;
+	unsigned long questions; /* sent to servers */
 	unsigned long cache_hits;
-	unsigned long timeouts;
-	unsigned long failures;
+	unsigned long timeouts; /* who asked left without an answer */
+	unsigned long failures; /* sent, and not answered usefully */
 };
 struct resolver_stats resolver_get_stats(struct resolver *resolver);
 

@@ -68,6 +68,29 @@ START_TEST(keeps_copies_apart_by_type_and_name)
 }
 END_TEST
 
+/* With few buckets, two types of a name meet in one of them now and then. */
+START_TEST(types_share_a_bucket)
+{
+	struct dns_cache *cache = dns_cache_new(16);
+	struct dns_answer found = answer_of(DNS_FOUND, 60, NULL);
+	struct dns_answer none = answer_of(DNS_NO_NAME, 60, NULL);
+
+	for (int i = 0; i < 500; i++) {
+		char text[32];
+		slice name = {text, 0};
+
+		name.len = (size_t)snprintf(text, sizeof(text), "n%d.test", i);
+		dns_cache_add(cache, DNS_A, name, &found, 0);
+		dns_cache_add(cache, DNS_MX, name, &none, 0);
+		ck_assert_int_eq(
+		    dns_cache_find(cache, DNS_A, name, 1)->status, DNS_FOUND);
+		ck_assert_int_eq(dns_cache_find(cache, DNS_MX, name, 1)->status,
+		    DNS_NO_NAME);
+	}
+	dns_cache_free(cache);
+}
+END_TEST
+
 START_TEST(forgets_in_time)
 {
 	struct dns_cache *cache = dns_cache_new(100);
@@ -179,6 +202,7 @@ dns_cache_suite(void)
 	TCase *tcase = tcase_create("dns_cache");
 
 	tcase_add_test(tcase, keeps_copies_apart_by_type_and_name);
+	tcase_add_test(tcase, types_share_a_bucket);
 	tcase_add_test(tcase, forgets_in_time);
 	tcase_add_test(tcase, replaces);
 	tcase_add_test(tcase, drops_what_was_not_asked_for_longest);

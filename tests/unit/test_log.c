@@ -414,6 +414,36 @@ START_TEST(attack_in_prose)
 }
 END_TEST
 
+START_TEST(quotes_in_prose)
+{
+	static const struct {
+		const char *text;
+		const char *written;
+	} rows[] = {
+	    {"See <http://a.test/?b=c>, please",
+		"See <http://a.test/?b+3Dc>, please"},
+	    {"of \"x>, y\"@b or \"z <\"@c, gone",
+		"of \"x+3E+2C+20y\"@b+20or+20\"z+20+3C\"@c, gone"},
+	    {"of \"x, y", "of \"x+2C+20y"},
+	    {"\"", "\""},
+	    {"a\tb\xe9", "a+09b+E9"},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct verdict verdict = {.kind = VERDICT_QUARANTINE,
+		    .text = slice_from_cstr(rows[i].text),
+		    .rule = "check_mail"};
+		struct log_decision decision = {.client = &good_client,
+		    .arg1 = SLICE("<>"),
+		    .verdict = &verdict};
+		const char *text = text_of_decision(&decision);
+
+		ck_assert_str_eq(
+		    strstr(text, "quarantine=") + 11, rows[i].written);
+	}
+}
+END_TEST
+
 START_TEST(attack_in_reverse_name)
 {
 	struct client client = forged_client;
@@ -742,6 +772,7 @@ START_TEST(stalled_daemon_stops_nobody)
 	unsigned long lines;
 	unsigned long told;
 	unsigned long dropped;
+	char line[LINE_SIZE];
 	int fd = daemon_start();
 
 	log_to_path();
@@ -764,8 +795,6 @@ START_TEST(stalled_daemon_stops_nobody)
 	/* It comes back to life: a reader in this thread, and room for one
 	 * more line only after a few have been read. */
 	for (int i = 0; i < 100; i++) {
-		char line[LINE_SIZE];
-
 		ck_assert(read_line(fd, line));
 		(void)text_of(line);
 	}
@@ -775,6 +804,10 @@ START_TEST(stalled_daemon_stops_nobody)
 	ck_assert_uint_eq(log_dropped(), dropped);
 	ck_assert_uint_eq(told, dropped);
 	ck_assert_uint_eq(lines + 100 + dropped, STALLED_LINES);
+	/* Told once, and never again. */
+	log_line(LOG_INFO, "after");
+	ck_assert(read_line(fd, line));
+	ck_assert_str_eq(text_of(line), "after");
 	(void)close(fd);
 }
 END_TEST
@@ -934,6 +967,7 @@ log_suite(void)
 	    (int)(sizeof(attacks) / sizeof(*attacks)));
 	tcase_add_loop_test(hostile, attack_in_prose, 0,
 	    (int)(sizeof(attacks) / sizeof(*attacks)));
+	tcase_add_test(hostile, quotes_in_prose);
 	tcase_add_test(hostile, attack_in_reverse_name);
 	tcase_add_test(hostile, attack_in_queue_id);
 	tcase_add_test(hostile, line_has_no_controls);

@@ -39,6 +39,7 @@ static pid_t dnsmasq_pid;
 static unsigned dnsmasq_port;
 static pid_t sick_pid;
 static unsigned sick_port;
+static int dead_fd;
 static unsigned dead_port;
 static int stalled_fd;
 static unsigned stalled_port;
@@ -70,6 +71,21 @@ free_port(void)
 
 	(void)close(bind_udp(&port));
 	return port;
+}
+
+/* A socket that takes from itself alone: who else sends to its port is told
+ * that nobody is there, and nobody else can have the port. */
+static int
+bind_dead(unsigned *ret_port)
+{
+	struct sockaddr_in address = {.sin_family = AF_INET};
+	int fd = bind_udp(ret_port);
+
+	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	address.sin_port = htons((uint16_t)*ret_port);
+	ck_assert_int_eq(
+	    connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	return fd;
 }
 
 static void
@@ -404,13 +420,14 @@ start_servers(void)
 {
 	memcpy(directory + sizeof(directory) - 7, "XXXXXX", 6);
 	ck_assert_ptr_nonnull(mkdtemp(directory));
-	dnsmasq_port = free_port();
-	dead_port = free_port();
-	write_files();
 	sick_questions = mmap(NULL, sizeof(*sick_questions),
 	    PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	dead_fd = bind_dead(&dead_port);
 	stalled_fd = bind_udp(&stalled_port);
 	sick_pid = start_sick_server();
+	/* Last: nobody else may be given the port in between. */
+	dnsmasq_port = free_port();
+	write_files();
 	dnsmasq_pid = start_dnsmasq();
 	wait_for_server(dnsmasq_port, "good.test");
 	wait_for_server(sick_port, "any.sick.test");
@@ -429,6 +446,7 @@ stop_servers(void)
 	stop(dnsmasq_pid);
 	stop(sick_pid);
 	(void)close(stalled_fd);
+	(void)close(dead_fd);
 	remove_files();
 }
 
@@ -916,6 +934,29 @@ START_TEST(one_question_has_its_own_limit)
 }
 END_TEST
 
+START_TEST(silence_is_remembered_before_all_servers_were_tried)
+{
+	char servers[64];
+	struct resolver_options options = {
+	    .hosts = hosts_path, .timeout_ms = 300};
+	deadline_ms before;
+	unsigned port;
+	int fd = bind_udp(&port);
+
+	(void)snprintf(servers, sizeof(servers), "127.0.0.1:%u,127.0.0.1:%u",
+	    stalled_port, port);
+	options.server = slice_from_cstr(servers);
+	resolver_free(resolver);
+	resolver = resolver_new(&options, NULL);
+	ck_assert_ptr_nonnull(resolver);
+	ck_assert_int_eq(find_client("192.0.2.1", 5000).resolve, RESOLVE_TEMP);
+	before = deadline_now();
+	ck_assert_int_eq(find_client("192.0.2.1", 5000).resolve, RESOLVE_TEMP);
+	ck_assert_int_lt(deadline_now() - before, 50);
+	(void)close(fd);
+}
+END_TEST
+
 START_TEST(fuse_shortens_waits)
 {
 	deadline_ms before;
@@ -1163,6 +1204,8 @@ add_silent_cases(Suite *suite)
 
 	tcase_add_test(stalled, deadline_holds);
 	tcase_add_test(stalled, one_question_has_its_own_limit);
+	tcase_add_test(
+	    stalled, silence_is_remembered_before_all_servers_were_tried);
 	tcase_add_test(stalled, fuse_shortens_waits);
 	tcase_add_test(stalled, hosts_need_no_server);
 	tcase_add_test(stalled, too_many_questions_are_refused);
