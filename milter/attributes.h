@@ -31,8 +31,11 @@ struct attributes {
 	struct attribute_recipient *first_recipient;
 	struct attribute_recipient *last_recipient;
 
-	slice ruleset; /* explain only, with the one below */
+	slice ruleset; /* explain only, with the ones below */
 	slice message; /* "SIZE HOPS": milterctl has measured the file */
+	slice rewrite; /* an address, not a session, with the two below */
+	slice as;
+	slice local;
 };
 
 struct attribute_recipient {

@@ -10,24 +10,15 @@
 
 #include "milter/attributes.h"
 #include "milter/explain_answer.h"
+#include "milter/explain_rewrite.h"
+#include "milter/lazy_ports.h"
 #include "policy/decide.h"
 
 #include <limits.h>
 
-/* The milter's, for a callback and, within it, for the client's name. */
-#define STAGE_BUDGET_MS 4000
+/* The milter's, for the client's name. */
 #define CLIENT_BUDGET_MS 2000
 #define ARENA_BLOCK (32 * 1024)
-
-/* The ports of one session. The resolver is fetched on the first question; a
- * stage's time begins with its own first one. */
-struct lazy_ports {
-	const struct explain *explain;
-	struct resolver_session resolver;
-	struct ports ports;
-	bool is_ready;
-	bool has_deadline;
-};
 
 struct run {
 	const struct explain *explain;
@@ -39,50 +30,6 @@ struct run {
 	struct explain_answer answer;
 	struct error *error;
 };
-
-static struct ports *
-wake_ports(struct lazy_ports *lazy)
-{
-	if (!lazy->is_ready) {
-		lazy->is_ready = true;
-		lazy->resolver.resolver =
-		    lazy->explain->find_resolver(lazy->explain->context);
-		resolver_ports(&lazy->resolver, &lazy->ports);
-	}
-	if (!lazy->has_deadline)
-		lazy->resolver.deadline = deadline_in(STAGE_BUDGET_MS);
-	lazy->has_deadline = true;
-	return lazy->resolver.resolver == NULL ? NULL : &lazy->ports;
-}
-
-static enum world_answer
-find_host(void *context, struct arena *arena, slice name, slice *ret_canonical)
-{
-	struct ports *p = wake_ports(context);
-
-	return p == NULL ? WORLD_TEMPFAIL
-			 : p->find_host(p->context, arena, name, ret_canonical);
-}
-
-static enum world_answer
-find_mx(void *context, struct arena *arena, slice domain,
-    struct name_list *ret_hosts)
-{
-	struct ports *p = wake_ports(context);
-
-	return p == NULL ? WORLD_TEMPFAIL
-			 : p->find_mx(p->context, arena, domain, ret_hosts);
-}
-
-static enum world_answer
-find_address(void *context, struct arena *arena, slice name, slice *ret_address)
-{
-	struct ports *p = wake_ports(context);
-
-	return p == NULL
-		   ? WORLD_TEMPFAIL
-		   : p->find_address(p->context, arena, name, ret_address);
-}
 
 __attribute__((format(printf, 2, 3))) static void
 assume(struct run *run, const char *format, ...)
@@ -101,12 +48,13 @@ static void
 resolve_client(struct run *run)
 {
 	struct client *client = &run->session.client;
+	struct resolver *resolver = lazy_ports_resolver(&run->lazy);
 
-	if (wake_ports(&run->lazy) == NULL) {
+	if (resolver == NULL) {
 		client->resolve = RESOLVE_TEMP;
 		client_set_name(run->arena, client);
 	} else {
-		resolver_find_client(run->lazy.resolver.resolver, run->arena,
+		resolver_find_client(resolver, run->arena,
 		    deadline_in(CLIENT_BUDGET_MS), client);
 	}
 	assume(run, "client_name=" SLICE_FMT, SLICE_ARG(client->name));
@@ -170,7 +118,7 @@ start_stage(struct run *run, const char *stage, slice recipient)
 	answer->last = entry;
 	/* Decides unless find_decisive() knows better. */
 	answer->decisive = entry;
-	run->lazy.has_deadline = false;
+	lazy_ports_start_stage(&run->lazy);
 	return decision;
 }
 
@@ -366,6 +314,35 @@ run_ruleset(struct run *run)
 }
 
 static bool
+explain_address(const struct explain *explain, struct arena *arena,
+    const struct attributes *attributes, bool *ret_goes_on, struct error *error)
+{
+	struct lazy_ports lazy;
+	struct ports ports;
+	struct trace trace;
+	struct session session = {.size = 0};
+	struct decision decision = {
+	    .policy = explain->generation->policy,
+	    .ports = &ports,
+	    .session = &session,
+	    .arena = arena,
+	};
+	struct strbuf out;
+
+	lazy_ports_init(
+	    &lazy, explain->find_resolver, explain->context, &ports);
+	trace_init(&trace, arena);
+	if (explain->with_trace)
+		decision.trace = &trace;
+	strbuf_init(&out, arena);
+	if (!explain_rewrite(
+		&decision, attributes, explain->as_json, &out, error))
+		return false;
+	*ret_goes_on = explain->emit(explain->context, strbuf_slice(&out));
+	return true;
+}
+
+static bool
 explain_session(const struct explain *explain, struct arena *arena,
     const struct attributes *attributes, bool *ret_goes_on, struct error *error)
 {
@@ -373,16 +350,13 @@ explain_session(const struct explain *explain, struct arena *arena,
 	    .explain = explain,
 	    .arena = arena,
 	    .attributes = attributes,
-	    .lazy = {.explain = explain},
-	    .ports = {.find_host = find_host,
-		.find_mx = find_mx,
-		.find_address = find_address},
 	    .answer = {.arena = arena},
 	    .error = error,
 	};
 	struct strbuf out;
 
-	run.ports.context = &run.lazy;
+	lazy_ports_init(&run.lazy, explain->find_resolver, explain->context,
+	    &run.ports);
 	run.answer.session = &run.session;
 	if (!attributes_read_session(attributes, &run.session, error) ||
 	    !read_client(&run))
@@ -397,6 +371,17 @@ explain_session(const struct explain *explain, struct arena *arena,
 		explain_print_text(&run.answer, explain->with_trace, &out);
 	*ret_goes_on = explain->emit(explain->context, strbuf_slice(&out));
 	return true;
+}
+
+static bool
+explain_one(const struct explain *explain, struct arena *arena,
+    const struct attributes *attributes, bool *ret_goes_on, struct error *error)
+{
+	return attribute_is_given(attributes->rewrite)
+		   ? explain_address(
+			 explain, arena, attributes, ret_goes_on, error)
+		   : explain_session(
+			 explain, arena, attributes, ret_goes_on, error);
 }
 
 /* One block; the line counter stands behind it afterwards. An error of the
@@ -427,7 +412,7 @@ explain_block(const struct explain *explain, struct arena *arena, slice *text,
 			    here, SLICE_ARG(slice_first(rest, 80)));
 	}
 	if (first != 0 &&
-	    !explain_session(explain, arena, &attributes, ret_goes_on, error)) {
+	    !explain_one(explain, arena, &attributes, ret_goes_on, error)) {
 		struct error why = *error;
 
 		return error_set(error, "line %u: %.400s", first, why.text);

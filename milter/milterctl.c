@@ -34,7 +34,10 @@ static const char usage_text[] =
     "  explain [--config FILE] [--json] [--trace] [--ATTRIBUTE VALUE ...]\n"
     "                                  the policy's answer to a session;\n"
     "                                  without attributes: blocks of\n"
-    "                                  name=value lines on standard input\n";
+    "                                  name=value lines on standard input\n"
+    "  rewrite [--as PLACE] [--local] [--config FILE] [--json] [--trace]\n"
+    "          [ADDRESS ...]           what addresses become; without any:\n"
+    "                                  one a line on standard input\n";
 
 int
 milterctl_usage(const char *problem)
@@ -188,6 +191,7 @@ static const struct command {
 	{"status", command_status},
 	{"lookup", command_lookup},
 	{"explain", milterctl_explain},
+	{"rewrite", milterctl_rewrite},
 };
 /* clang-format on */
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What the two halves of milterctl share: milterctl.c has the short commands,
- * milterctl_explain.c the long one.
+ * What the parts of milterctl share: milterctl.c has the short commands,
+ * milterctl_explain.c and milterctl_rewrite.c the long ones.
  */
 #ifndef MILTER_MILTERCTL_H
 #define MILTER_MILTERCTL_H
@@ -19,6 +19,7 @@ struct milterctl {
 int milterctl_usage(const char *problem);
 int milterctl_fail(const struct error *error);
 int milterctl_explain(struct milterctl *ctl, int argc, char **argv);
+int milterctl_rewrite(struct milterctl *ctl, int argc, char **argv);
 
 bool milterctl_print(slice text);
 bool milterctl_find_socket(struct milterctl *ctl, struct error *error);
