@@ -83,7 +83,7 @@ step() {
 		return 0
 	fi
 	say "$step_name" 0 1 $(($(date +%s) - step_began))
-	tail -n 40 "$step_log" | sed 's/^/    /'
+	grep -v '^  [A-Z]* ' "$step_log" | tail -n 40 | sed 's/^/    /'
 	return 1
 }
 
@@ -134,7 +134,8 @@ check() {
 	done <"$work/log/trs"
 	if [ $check_status != 0 ] && [ $sum_failed = 0 ]; then
 		sum_failed=1
-		tail -n 40 "$check_log" | sed 's/^/    /'
+		grep -v '^  [A-Z]* ' "$check_log" | tail -n 40 |
+			sed 's/^/    /'
 	fi
 	say "$check_name" $sum_passed $sum_failed \
 		$(($(date +%s) - check_began))
