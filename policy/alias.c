@@ -1,36 +1,216 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "policy/alias.h"
 
-#include "policy/address.h"
+#include "policy/access.h"
+#include "policy/alias_walk.h"
+#include "policy/rewrite.h"
+
+static slice
+without_angles(slice typed)
+{
+	typed = slice_trim(typed);
+	if (typed.len >= 2 && typed.ptr[0] == '<' &&
+	    typed.ptr[typed.len - 1] == '>')
+		typed = slice_first(slice_from(typed, 1), typed.len - 2);
+	return typed;
+}
+
+/* Is this user where mail for the address would go without us? Not when only
+ * the domaintable makes it a domain of ours. */
+static bool
+is_user_typed(const struct decision *d, slice typed, slice user)
+{
+	size_t at = slice_last_index(typed, '@');
+	slice host = slice_from(typed, at + 1);
+	slice local = target_plain_user(d->arena, slice_first(typed, at));
+
+	if (host.len > 1 && host.ptr[host.len - 1] == '.')
+		host.len--;
+	return slice_eq_nocase(local, user) &&
+	    (at == typed.len || class_has(d->policy->local, host));
+}
+
+static bool
+is_as_typed(const struct decision *d, slice typed, const struct target *t,
+    slice address)
+{
+	return t->kind == TARGET_USER
+	    ? is_user_typed(d, typed, address)
+	    : slice_eq_nocase(typed, address);
+}
+
+/* Two spellings of one user ("\\user" and "user") are one address. */
+static bool
+is_listed(const struct expansion *e, slice address)
+{
+	for (size_t i = 0; i < e->count; i++) {
+		if (slice_eq(e->addresses[i], address))
+			return true;
+	}
+	return false;
+}
+
+static slice
+owner_of(const struct target *t)
+{
+	while (t != NULL && t->owner.len == 0)
+		t = t->parent;
+	return t == NULL ? SLICE("") : t->owner;
+}
+
+static slice
+own_owner(const struct walk *w)
+{
+	const struct target *t = w->first;
+
+	while (t != NULL && (!t->is_primary || t->owner.len == 0))
+		t = t->next;
+	return t == NULL ? SLICE("") : t->owner;
+}
+
+/* There is one envelope, and so one sender. */
+static slice
+common_owner(const struct walk *w)
+{
+	slice common = SLICE("");
+	bool is_first = true;
+
+	for (const struct target *t = w->first; t != NULL; t = t->next) {
+		slice owner = owner_of(t);
+
+		if (t->is_dead)
+			continue;
+		if (!is_first && !slice_eq_nocase(owner, common))
+			return own_owner(w);
+		common = owner;
+		is_first = false;
+	}
+	return common;
+}
+
+static slice
+owner_address(
+    const struct decision *d, const struct walk *w, slice sender, bool *failed)
+{
+	struct rewrite how = {.role = REWRITE_ENVELOPE_SENDER};
+	struct decision inner = *d;
+	slice owner = common_owner(w);
+
+	inner.arena = w->d->arena;
+	if (owner.len > 0)
+		owner = rewrite_address(&inner, &how, owner, failed);
+	return slice_eq_nocase(owner, without_angles(sender))
+	    ? SLICE("")
+	    : arena_copy(d->arena, owner);
+}
+
+static size_t
+count_living(const struct walk *w)
+{
+	size_t count = 0;
+
+	for (const struct target *t = w->first; t != NULL; t = t->next)
+		count += !t->is_dead;
+	return count;
+}
+
+/* The order of the lists, which were walked backwards. */
+static void
+list_backwards(const struct decision *d, const struct walk *w,
+    struct expansion *e, size_t count)
+{
+	slice *addresses = ARENA_ARRAY(d->arena, slice, count);
+	size_t at = count;
+
+	e->addresses = addresses + count;
+	for (const struct target *t = w->first; t != NULL; t = t->next) {
+		slice address;
+
+		if (t->is_dead)
+			continue;
+		address = target_address(w, t);
+		if (t->is_quoted && is_listed(e, address))
+			continue;
+		addresses[--at] = arena_copy(d->arena, address);
+		e->addresses = addresses + at;
+		e->count++;
+	}
+}
+
+static const struct target *
+first_living(const struct walk *w)
+{
+	const struct target *t = w->first;
+
+	while (t->is_dead)
+		t = t->next;
+	return t;
+}
 
 static struct expansion
-one_address(const struct decision *d, slice address)
+expansion_of(const struct decision *d, const struct walk *w, slice recipient)
 {
-	struct expansion e = {.kind = EXPANSION_SET, .count = 1};
+	struct expansion e = {.kind = EXPANSION_SET};
+	const struct target *only = first_living(w);
+	bool failed = false;
 
-	e.addresses = ARENA_NEW(d->arena, slice);
-	*e.addresses = address;
+	list_backwards(d, w, &e, count_living(w));
+	if (e.count == 1 &&
+	    is_as_typed(d, without_angles(recipient), only, e.addresses[0]))
+		e.kind = only->is_left ? EXPANSION_MTA : EXPANSION_SAME;
+	e.owner = owner_address(d, w, d->session->sender, &failed);
+	if (failed)
+		return (struct expansion){.kind = EXPANSION_TEMPFAIL,
+		    .error = access_tempfail("aliases")};
 	return e;
+}
+
+static struct verdict
+copied(struct arena *arena, struct verdict verdict)
+{
+	verdict.enhanced = arena_copy(arena, verdict.enhanced);
+	verdict.text = arena_copy(arena, verdict.text);
+	verdict.about = arena_copy(arena, verdict.about);
+	return verdict;
 }
 
 struct expansion
 expand_recipient(const struct decision *d, slice recipient)
 {
-	struct route route = route_find(d, recipient);
+	/* What ten thousand members leave behind need not stay until the
+	 * message ends. */
+	struct arena *scratch = arena_new(0);
+	struct decision inner = *d;
+	struct walk w;
+	struct expansion e;
 
-	switch (route.kind) {
-	case ROUTE_ERROR:
-		return (struct expansion){
-		    .kind = EXPANSION_ERROR, .error = route.error};
-	case ROUTE_TEMPFAIL:
-		return (struct expansion){
-		    .kind = EXPANSION_TEMPFAIL, .error = route.error};
-	case ROUTE_LOCAL:
-		return route.is_changed ? one_address(d, route.user)
-					: (struct expansion){.count = 0};
-	case ROUTE_REMOTE:
-		break;
-	}
-	return route.is_changed ? one_address(d, route.address)
-				: (struct expansion){.count = 0};
+	inner.arena = scratch;
+	walk_aliases(&inner, recipient, &w);
+	if (w.outcome == EXPANSION_SET)
+		e = expansion_of(d, &w, recipient);
+	else
+		e = (struct expansion){.kind = w.outcome,
+		    .error = copied(d->arena, w.error)};
+	arena_free(scratch);
+	return e;
+}
+
+const char *
+alias_key(const struct decision *d, slice name, slice *ret_key)
+{
+	static const char not_local[] = "cannot alias non-local names";
+	struct policy policy = *d->policy;
+	struct decision plain = *d;
+	struct route route;
+
+	policy.virtusertable = NULL;
+	plain.policy = &policy;
+	route = route_find(&plain, name);
+	if (route.kind == ROUTE_ERROR)
+		return arena_cstr(d->arena, route.error.text);
+	if (route.kind != ROUTE_LOCAL || route.user.len == 0 ||
+	    !target_is_plain(route.user))
+		return not_local;
+	*ret_key = arena_copy_lower(d->arena, route.user);
+	return NULL;
 }

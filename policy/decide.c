@@ -2,7 +2,9 @@
 #include "policy/decide.h"
 
 #include "policy/access.h"
+#include "policy/alias.h"
 #include "policy/checks.h"
+#include "policy/message.h"
 #include "policy/virtuser.h"
 
 /* sendmail names the address a reply is about, but not with every code. */
@@ -41,15 +43,16 @@ check_sender_syntax(const struct decision *d, slice sender, const char *rule)
 	return fault_verdict(&fault, rule);
 }
 
-/* "error:" in the virtusertable is part of what makes an address: it refuses
- * senders and recipients, for everybody, before the rulesets are asked. */
+/* "error:" in the virtusertable, and REDIRECT, are part of what makes an
+ * address: they refuse senders and recipients, for everybody, before the
+ * rulesets are asked. */
 static bool
 is_refused_by_table(const struct decision *d, slice argument, const char *rule,
     struct verdict *ret_verdict)
 {
 	struct route route;
 
-	if (d->policy->virtusertable == NULL ||
+	if ((d->policy->virtusertable == NULL && !d->policy->redirect) ||
 	    slice_eq(argument, SLICE("<>")))
 		return false;
 	route = route_find(d, argument);
@@ -175,6 +178,23 @@ delayed_checks(const struct decision *d, struct verdict so_far)
 	return verdict_is_refusal(&helo) ? helo : so_far;
 }
 
+/* What is wrong with an alias shows when it is looked up, which sendmail does
+ * for recipients that its rulesets have let pass. */
+static struct verdict
+check_aliases(
+    const struct decision *d, slice recipient, struct verdict so_far)
+{
+	struct expansion e;
+
+	if (verdict_is_refusal(&so_far) || so_far.kind == VERDICT_DISCARD ||
+	    !policy_rewrites_recipients(d->policy))
+		return so_far;
+	e = expand_recipient(d, recipient);
+	return e.kind == EXPANSION_ERROR || e.kind == EXPANSION_TEMPFAIL
+	    ? e.error
+	    : so_far;
+}
+
 struct verdict
 decide_recipient(const struct decision *d, slice recipient)
 {
@@ -188,7 +208,7 @@ decide_recipient(const struct decision *d, slice recipient)
 	if (!outcome.is_final && is_delayed(d) && wants_checks(d, recipient))
 		verdict = delayed_checks(d, verdict);
 	verdict.rule = "check_rcpt";
-	return about(verdict, recipient);
+	return check_aliases(d, recipient, about(verdict, recipient));
 }
 
 struct verdict

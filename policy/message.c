@@ -28,7 +28,7 @@ bool
 policy_rewrites_recipients(const struct policy *p)
 {
 	return p->domaintable != NULL || p->virtusertable != NULL ||
-	    p->aliases != NULL;
+	    p->aliases != NULL || p->luser_relay.len > 0;
 }
 
 static slice

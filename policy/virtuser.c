@@ -157,6 +157,28 @@ too_deep(const struct decision *d)
 			       .verdict);
 }
 
+/* FEATURE(redirect): "user@host.REDIRECT". */
+static bool
+is_redirected(
+    const struct decision *d, const struct address *a, slice *ret_text)
+{
+	struct address plain = *a;
+	struct tokens host;
+
+	address_strip_dots(&plain);
+	host = plain.host;
+	if (!d->policy->redirect || !a->has_host || host.count < 3 ||
+	    !token_is(host, host.count - 2, '.') ||
+	    !token_is_word(host, host.count - 1, SLICE("REDIRECT")))
+		return false;
+	*ret_text = arena_printf(d->arena,
+	    "User has moved; please try <" SLICE_FMT "@" SLICE_FMT ">",
+	    SLICE_ARG(address_local(d, a)),
+	    SLICE_ARG(tokens_join(
+		d->arena, tokens_part(host, 0, host.count - 2))));
+	return true;
+}
+
 struct route
 route_find(const struct decision *d, slice recipient)
 {
@@ -166,9 +188,14 @@ route_find(const struct decision *d, slice recipient)
 		struct address_fault fault;
 		struct address a;
 		struct verdict error;
+		slice moved;
 
 		if (!address_parse_text(d, l.value, &a, &fault))
 			return route_error(fault_verdict(&fault, rule));
+		if (is_redirected(d, &a, &moved))
+			return route_error(outcome_refusal(
+			    d, "redirect", 551, "5.1.1", moved)
+					       .verdict);
 		if (!look_up(d, &a, &l))
 			return route_of(d, &a, step > 0);
 		if (l.result == MAP_TEMPFAIL)
