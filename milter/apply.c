@@ -52,8 +52,8 @@ static sfsistat
 refuse(SMFICTX *ctx, struct arena *scratch, const struct answer *answer)
 {
 	const struct verdict *verdict = &answer->verdict;
-	slice text = apply_clean_text(scratch,
-	    verdict_reply_text(scratch, verdict, answer->with_about));
+	slice text = apply_clean_text(
+	    scratch, verdict_reply_text(scratch, verdict, answer->with_about));
 	char *enhanced = arena_cstr(scratch, verdict->enhanced);
 	char code[16];
 
@@ -62,8 +62,10 @@ refuse(SMFICTX *ctx, struct arena *scratch, const struct answer *answer)
 	(void)snprintf(code, sizeof(code), "%d", verdict->code);
 	if (smfi_setreply(ctx, code, *enhanced == '\0' ? NULL : enhanced,
 		text.len == 0 ? NULL : arena_cstr(scratch, text)) != MI_SUCCESS)
-		log_line(LOG_ERR, "reply %s %s \"" SLICE_FMT "\" cannot be "
-		    "given, the MTA's own is", code, enhanced, SLICE_ARG(text));
+		log_line(LOG_ERR,
+		    "reply %s %s \"" SLICE_FMT "\" cannot be "
+		    "given, the MTA's own is",
+		    code, enhanced, SLICE_ARG(text));
 	return status_of(verdict);
 }
 
@@ -72,8 +74,8 @@ quarantine(SMFICTX *ctx, struct arena *scratch, slice reason)
 {
 	if (smfi_quarantine(ctx, clean_reason(scratch, reason)) == MI_SUCCESS)
 		return SMFIS_CONTINUE;
-	log_line(LOG_ERR,
-	    "the MTA does not quarantine: message deferred instead");
+	log_line(
+	    LOG_ERR, "the MTA does not quarantine: message deferred instead");
 	return SMFIS_TEMPFAIL;
 }
 

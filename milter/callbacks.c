@@ -3,8 +3,9 @@
  * What is asked of the MTA, and why:
  *
  * - macros, with smfi_setsymlist: the administrator edits nothing in the MTA,
- *   and Postfix tells {client_resolve}, which is in no default of its. The lists
- *   of EOH and EOM are the same, because libmilter before 8.17.2 mixed them up;
+ *   and Postfix tells {client_resolve}, which is in no default of its. The
+ * lists of EOH and EOM are the same, because libmilter before 8.17.2 mixed them
+ * up;
  * - headers where something counts them (hops, size), bodies where their size
  *   counts, both without a reply; no DATA, no end of header, no unknown
  *   commands;
@@ -87,6 +88,7 @@ begin_session(SMFICTX *ctx)
 static void
 ask_for_macros(SMFICTX *ctx)
 {
+	/* clang-format off */
 	static const struct {
 		int stage;
 		const char *names;
@@ -102,6 +104,7 @@ ask_for_macros(SMFICTX *ctx)
 	    {SMFIM_EOH, "i"},
 	    {SMFIM_EOM, "i"},
 	};
+	/* clang-format on */
 
 	for (size_t i = 0; i < sizeof(wanted) / sizeof(*wanted); i++) {
 		char names[128];
@@ -151,14 +154,13 @@ on_negotiate(SMFICTX *ctx, unsigned long actions, unsigned long steps,
 	(void)unused3;
 	if (session == NULL)
 		return SMFIS_REJECT;
-	*ret_actions =
-	    actions & wanted_actions(session->generation->policy);
-	*ret_steps = steps &
-	    (unwanted_steps(session->generation->policy) | SMFIP_NR_HDR |
-		SMFIP_NR_BODY | SMFIP_HDR_LEADSPC);
+	*ret_actions = actions & wanted_actions(session->generation->policy);
+	*ret_steps =
+	    steps & (unwanted_steps(session->generation->policy) |
+			SMFIP_NR_HDR | SMFIP_NR_BODY | SMFIP_HDR_LEADSPC);
 	*ret2 = *ret3 = 0;
-	session->takes_no_reply = (steps & SMFIP_NR_HDR) != 0 &&
-	    (steps & SMFIP_NR_BODY) != 0;
+	session->takes_no_reply =
+	    (steps & SMFIP_NR_HDR) != 0 && (steps & SMFIP_NR_BODY) != 0;
 	if (!session->takes_no_reply)
 		*ret_steps &= ~(unsigned long)(SMFIP_NR_HDR | SMFIP_NR_BODY);
 	session->keeps_space = (steps & SMFIP_HDR_LEADSPC) != 0;
@@ -273,10 +275,10 @@ on_eom(SMFICTX *ctx)
 	if (session == NULL)
 		return without_session(ctx);
 	answer = stage_end_of_message(session, &macros);
-	status = answer.edits == NULL ||
-	        edits_apply(ctx, session->scratch, session, answer.edits)
-	    ? apply_answer(ctx, session->scratch, &answer)
-	    : SMFIS_TEMPFAIL;
+	status = answer.edits == NULL || edits_apply(ctx, session->scratch,
+					     session, answer.edits)
+		     ? apply_answer(ctx, session->scratch, &answer)
+		     : SMFIS_TEMPFAIL;
 	session_end_message(session);
 	return status;
 }
@@ -327,12 +329,12 @@ libmilter_address(struct arena *arena, slice address)
 	if (host.len > 1 && host.ptr[0] == '[')
 		host = (slice){host.ptr + 1, host.len - 2};
 	if (host.len == 0 || slice_eq(host, SLICE("*")))
-		return arena_printf(
-		    arena, "inet:" SLICE_FMT, SLICE_ARG(port));
+		return arena_printf(arena, "inet:" SLICE_FMT, SLICE_ARG(port));
 	is_ip6 = slice_index(host, ':') < host.len;
 	if (is_ip6)
-		return arena_printf(arena, "inet6:" SLICE_FMT "@[" SLICE_FMT
-		    "]", SLICE_ARG(port), SLICE_ARG(host));
+		return arena_printf(arena,
+		    "inet6:" SLICE_FMT "@[" SLICE_FMT "]", SLICE_ARG(port),
+		    SLICE_ARG(host));
 	return arena_printf(arena, "inet:" SLICE_FMT "@" SLICE_FMT,
 	    SLICE_ARG(port), SLICE_ARG(host));
 }
@@ -344,7 +346,7 @@ register_callbacks(void)
 	    .xxfi_name = (char[]){"milterd"},
 	    .xxfi_version = SMFI_VERSION,
 	    .xxfi_flags = SMFIF_QUARANTINE | SMFIF_CHGHDRS | SMFIF_CHGFROM |
-	        SMFIF_ADDRCPT | SMFIF_ADDRCPT_PAR | SMFIF_DELRCPT,
+			  SMFIF_ADDRCPT | SMFIF_ADDRCPT_PAR | SMFIF_DELRCPT,
 	    .xxfi_negotiate = on_negotiate,
 	    .xxfi_connect = on_connect,
 	    .xxfi_helo = on_helo,
@@ -358,8 +360,8 @@ register_callbacks(void)
 	};
 
 	return smfi_register(description) == MI_SUCCESS &&
-	    smfi_settimeout(IDLE_SECONDS) == MI_SUCCESS &&
-	    smfi_setbacklog(BACKLOG) == MI_SUCCESS;
+	       smfi_settimeout(IDLE_SECONDS) == MI_SUCCESS &&
+	       smfi_setbacklog(BACKLOG) == MI_SUCCESS;
 }
 
 bool
@@ -381,10 +383,9 @@ callbacks_open(struct service *service, slice address,
 	/* Nobody may connect before the socket has its owner and mode. */
 	old_mask = umask(0777);
 	errno = 0;
-	status = register_callbacks() &&
-	        smfi_setconn(the_address) == MI_SUCCESS
-	    ? smfi_opensocket(false)
-	    : MI_FAILURE;
+	status = register_callbacks() && smfi_setconn(the_address) == MI_SUCCESS
+		     ? smfi_opensocket(false)
+		     : MI_FAILURE;
 	(void)umask(old_mask);
 	if (status == MI_SUCCESS)
 		return socket_set_owner(address, owner, error);

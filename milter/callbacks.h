@@ -15,9 +15,9 @@
 bool callbacks_open(struct service *service, slice address,
     const struct socket_owner *owner, struct error *error);
 /* Serves until a signal stops libmilter (true) or it fails. To be called in a
- * thread of its own: libmilter blocks HUP, TERM and INT in it and in all threads
- * that it starts, and waits for them in one of those, whereas a thread that
- * does not block them (main) is offered them first. */
+ * thread of its own: libmilter blocks HUP, TERM and INT in it and in all
+ * threads that it starts, and waits for them in one of those, whereas a thread
+ * that does not block them (main) is offered them first. */
 bool callbacks_run(void);
 /* As libmilter writes it: "unix:/path", "inet:port@host", "inet6:port@host".
  * For watch_start(); valid after callbacks_open(). */

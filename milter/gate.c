@@ -63,8 +63,8 @@ is_listening(int fd)
 	socklen_t len = sizeof(yes);
 
 	return fd >= 0 &&
-	    getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &yes, &len) == 0 &&
-	    yes != 0;
+	       getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &yes, &len) == 0 &&
+	       yes != 0;
 }
 
 static int
@@ -106,8 +106,8 @@ descriptors_left(void)
 	int next = gate_next_descriptor();
 
 	return next < 0 || (unsigned long)next >= gate.limit
-	    ? 0
-	    : gate.limit - (unsigned long)next;
+		   ? 0
+		   : gate.limit - (unsigned long)next;
 }
 
 static void
@@ -120,14 +120,16 @@ look(int *ms_to_next_line)
 	else if (gate.is_shut && !gate.for_good && left > 2 * gate.reserve) {
 		set_shut(false);
 		log_line(LOG_NOTICE, "descriptors are free again: "
-		    "new connections are taken");
+				     "new connections are taken");
 		*ms_to_next_line = 0;
 	}
 	if (!gate.is_shut || gate.for_good)
 		return;
 	if (*ms_to_next_line <= 0) {
-		log_line(LOG_ERR, "only %lu of %lu descriptors are left: "
-		    "new connections have to wait", left, gate.limit);
+		log_line(LOG_ERR,
+		    "only %lu of %lu descriptors are left: "
+		    "new connections have to wait",
+		    left, gate.limit);
 		*ms_to_next_line = TELL_MS;
 	}
 	*ms_to_next_line -= LOOK_SHUT_MS;
@@ -164,8 +166,8 @@ start_thread(struct error *error)
 	(void)pthread_condattr_destroy(&attributes);
 	problem = pthread_create(&gate.thread, NULL, run, NULL);
 	if (problem != 0)
-		return error_set(error, "cannot start a thread: %s",
-		    strerror(problem));
+		return error_set(
+		    error, "cannot start a thread: %s", strerror(problem));
 	gate.running = true;
 	return true;
 }
@@ -174,8 +176,8 @@ bool
 gate_start(int listening, unsigned long limit, struct error *error)
 {
 	if (!is_listening(listening))
-		return error_set(error,
-		    "libmilter's socket is not where it is expected");
+		return error_set(
+		    error, "libmilter's socket is not where it is expected");
 	gate.mute = listen_unseen();
 	gate.real = fcntl(listening, F_DUPFD_CLOEXEC, 0);
 	if (gate.mute < 0 || gate.real < 0)

@@ -73,8 +73,8 @@ static atomic_bool reload_wanted;
 enum event {
 	EVENT_NONE,
 	EVENT_RELOAD,
-	EVENT_DRAIN, /* TERM */
-	EVENT_STOP,  /* INT */
+	EVENT_DRAIN,  /* TERM */
+	EVENT_STOP,   /* INT */
 	EVENT_FAILED, /* libmilter has given up */
 };
 
@@ -152,17 +152,18 @@ run_usr1(void *unused)
 static void
 print_usage(FILE *to)
 {
-	(void)fputs("usage: milterd [-ef] [-c FILE]\n"
-	            "       milterd -t [-c FILE]\n"
-	            "       milterd -V | -h\n"
-	            "  -c, --config FILE  the configuration, instead of "
-	            SYSCONFDIR "/milterd/milterd.conf\n"
-	            "  -e, --log-stderr   the maillog to standard error\n"
-	            "  -f, --foreground   do not become a daemon\n"
-	            "  -t, --test         test the configuration and its maps, "
-	            "and exit\n"
-	            "  -V, --version      version and build options\n"
-	            "  -h, --help         this\n",
+	(void)fputs(
+	    "usage: milterd [-ef] [-c FILE]\n"
+	    "       milterd -t [-c FILE]\n"
+	    "       milterd -V | -h\n"
+	    "  -c, --config FILE  the configuration, instead of " SYSCONFDIR
+	    "/milterd/milterd.conf\n"
+	    "  -e, --log-stderr   the maillog to standard error\n"
+	    "  -f, --foreground   do not become a daemon\n"
+	    "  -t, --test         test the configuration and its maps, "
+	    "and exit\n"
+	    "  -V, --version      version and build options\n"
+	    "  -h, --help         this\n",
 	    to);
 }
 
@@ -263,7 +264,7 @@ test_configuration(const char *path)
 		status = complain("", &error);
 	} else if (!process_find_identity(
 		       generation->settings, &identity, &error) &&
-	    error.exit_code != EX_NOPERM) {
+		   error.exit_code != EX_NOPERM) {
 		status = complain("", &error);
 	}
 	generation_release(generation);
@@ -276,8 +277,9 @@ start_log(const struct options *options, const struct settings *settings,
 {
 	struct log_options log = {.facility = settings->log_facility,
 	    .level = settings->log_level,
-	    .to_stderr = options->log_to_stderr ||
-	        (options->foreground && access("/dev/log", W_OK) != 0)};
+	    .to_stderr =
+		options->log_to_stderr ||
+		(options->foreground && access("/dev/log", W_OK) != 0)};
 
 	/* For the few lines libmilter writes by itself. */
 	openlog("milterd", LOG_PID, LOG_MAIL);
@@ -344,8 +346,8 @@ open_doors(struct service *service, const struct settings *settings,
 		log_line(LOG_WARNING, "no gate before the milter socket: %s",
 		    no_gate.text);
 	return policyd_start(service, settings, error) &&
-	    socketmap_start(service, settings, error) &&
-	    control_start(service, settings, error);
+	       socketmap_start(service, settings, error) &&
+	       control_start(service, settings, error);
 }
 
 static bool
@@ -388,12 +390,12 @@ start(struct service *service, const struct options *options,
 	    SLICE_ARG(settings->pid_file));
 	set_signals();
 	return process_raise_file_limit(FILES_FLOOR, &file_limit, error) &&
-	    process_find_identity(settings, &identity, error) &&
-	    process_write_pid(pid_path, error) &&
-	    start_log(options, settings, error) &&
-	    start_resolver(service, settings, error) &&
-	    open_doors(service, settings, file_limit, error) &&
-	    process_become(&identity, error) && start_threads(error);
+	       process_find_identity(settings, &identity, error) &&
+	       process_write_pid(pid_path, error) &&
+	       start_log(options, settings, error) &&
+	       start_resolver(service, settings, error) &&
+	       open_doors(service, settings, file_limit, error) &&
+	       process_become(&identity, error) && start_threads(error);
 }
 
 static void
@@ -414,7 +416,8 @@ reload_now(struct service *service)
 		while (slice_next(&rest, '\n', &line))
 			log_line(LOG_INFO, SLICE_FMT, SLICE_ARG(line));
 	} else {
-		log_line(LOG_ERR, "not reloaded, the policy stays as it was: %s",
+		log_line(LOG_ERR,
+		    "not reloaded, the policy stays as it was: %s",
 		    error_format(&error, text, sizeof(text)));
 	}
 	process_notify("READY=1");
@@ -534,7 +537,8 @@ main(int argc, char **argv)
 		leave(status);
 	}
 	if (chdir("/") != 0)
-		log_line(LOG_WARNING, "cannot change to /: %s", strerror(errno));
+		log_line(
+		    LOG_WARNING, "cannot change to /: %s", strerror(errno));
 	log_line(LOG_INFO, "milterd %s serves " SLICE_FMT, PACKAGE_VERSION,
 	    SLICE_ARG(callbacks_address()));
 	process_report(detached.report_fd, EX_OK);

@@ -50,13 +50,14 @@ process_raise_file_limit(
 	(void)setrlimit(RLIMIT_NOFILE, &limit);
 	(void)getrlimit(RLIMIT_NOFILE, &limit);
 	if (limit.rlim_cur < floor) {
-		(void)error_set(error, "only %llu open files are allowed "
+		(void)error_set(error,
+		    "only %llu open files are allowed "
 		    "(ulimit -n), at least %lu are needed",
 		    (unsigned long long)limit.rlim_cur, floor);
 		return with_exit_code(error, EX_OSERR);
 	}
 	*ret_limit = limit.rlim_cur > LONG_MAX ? LONG_MAX
-	                                       : (unsigned long)limit.rlim_cur;
+					       : (unsigned long)limit.rlim_cur;
 	return true;
 }
 
@@ -65,12 +66,12 @@ find_user(slice name, struct identity *identity, struct error *error)
 {
 	const struct passwd *user;
 
-	(void)snprintf(identity->name, sizeof(identity->name), SLICE_FMT,
-	    SLICE_ARG(name));
+	(void)snprintf(
+	    identity->name, sizeof(identity->name), SLICE_FMT, SLICE_ARG(name));
 	user = getpwnam(identity->name);
 	if (user == NULL)
-		return error_set(error, "user: there is no user \"%s\"",
-		    identity->name);
+		return error_set(
+		    error, "user: there is no user \"%s\"", identity->name);
 	identity->user = user->pw_uid;
 	identity->group = user->pw_gid;
 	return true;
@@ -132,8 +133,8 @@ process_become(const struct identity *identity, struct error *error)
 	if (!identity->is_change)
 		return true;
 	status = identity->name[0] == '\0'
-	    ? setgroups(1, &identity->group)
-	    : initgroups(identity->name, identity->group);
+		     ? setgroups(1, &identity->group)
+		     : initgroups(identity->name, identity->group);
 	if (status != 0 || setgid(identity->group) != 0 ||
 	    setuid(identity->user) != 0 || !is_root_out_of_reach(identity)) {
 		(void)error_set(error, "user: cannot give up root's rights: %s",
@@ -254,8 +255,8 @@ process_write_pid(const char *path, struct error *error)
 		if (ftruncate(fd, 0) == 0 &&
 		    pwrite(fd, text, (size_t)len, 0) == len) {
 			pid_file.fd = fd;
-			(void)snprintf(pid_file.path, sizeof(pid_file.path),
-			    "%s", path);
+			(void)snprintf(
+			    pid_file.path, sizeof(pid_file.path), "%s", path);
 			return true;
 		}
 		(void)pid_failure(path, "cannot write", error);

@@ -178,7 +178,7 @@ is_not_smtp(const struct milter_session *session,
 	if (session->mta != MTA_POSTFIX || macro(macros, "i").len == 0)
 		return false;
 	return !has_port(address) || port.len == 0 ||
-	    slice_eq(port, SLICE("0"));
+	       slice_eq(port, SLICE("0"));
 }
 
 static slice
@@ -198,8 +198,7 @@ address_text(struct arena *arena, const struct sockaddr *address)
 		done = inet_ntop(AF_INET6, &in6.sin6_addr, text, sizeof(text));
 	}
 	if (done == NULL ||
-	    !client_address_canonical(
-		arena, slice_from_cstr(text), &canonical))
+	    !client_address_canonical(arena, slice_from_cstr(text), &canonical))
 		return SLICE("");
 	return canonical;
 }
@@ -226,8 +225,8 @@ set_local_client(struct milter_session *session)
 }
 
 static bool
-client_from_resolve_macro(struct milter_session *session,
-    const struct macros *macros)
+client_from_resolve_macro(
+    struct milter_session *session, const struct macros *macros)
 {
 	struct arena *arena = session->connection_arena;
 	struct client *client = &session->said.client;
@@ -255,12 +254,13 @@ name_in_underscore(struct arena *arena, slice text)
 	slice name = slice_first(text, slice_index(text, ' '));
 	size_t at = slice_index(name, '@');
 
-	return real_name(arena, at < name.len ? slice_from(name, at + 1) : name);
+	return real_name(
+	    arena, at < name.len ? slice_from(name, at + 1) : name);
 }
 
 static bool
-client_from_old_macros(struct milter_session *session, slice host,
-    const struct macros *macros)
+client_from_old_macros(
+    struct milter_session *session, slice host, const struct macros *macros)
 {
 	struct arena *arena = session->connection_arena;
 	struct client *client = &session->said.client;
@@ -311,7 +311,8 @@ session_connect(struct milter_session *session, slice host,
 		set_local_client(session);
 		return;
 	}
-	/* The resolver's part of this callback's time comes out of the whole. */
+	/* The resolver's part of this callback's time comes out of the whole.
+	 */
 	session->resolver.deadline = deadline_in(CALLBACK_BUDGET_MS);
 	if (ask_mta && client_from_resolve_macro(session, macros))
 		return;
@@ -330,8 +331,8 @@ session_helo(struct milter_session *session, slice helo)
 	helo = slice_first(helo, HELO_MAX);
 	if (helo.len > session->helo_size) {
 		session->helo_size = helo.len * 2;
-		session->helo_room = arena_alloc(
-		    session->connection_arena, session->helo_size);
+		session->helo_room =
+		    arena_alloc(session->connection_arena, session->helo_size);
 	}
 	if (helo.len > 0)
 		memcpy(session->helo_room, helo.ptr, helo.len);
@@ -340,8 +341,8 @@ session_helo(struct milter_session *session, slice helo)
 
 /* Postfix gives the addresses of its own submission bare. */
 static slice
-with_brackets(const struct milter_session *session, struct arena *arena,
-    slice address)
+with_brackets(
+    const struct milter_session *session, struct arena *arena, slice address)
 {
 	if (!session->is_local || (address.len > 0 && address.ptr[0] == '<'))
 		return arena_copy(arena, address);
@@ -373,8 +374,8 @@ session_mail(struct milter_session *session, char *const *arguments,
 		session->message_arena = arena_new(MESSAGE_ARENA);
 	arena = session->message_arena;
 	session->message = (struct message){.is_open = true};
-	said->sender = with_brackets(
-	    session, arena, slice_from_cstr(arguments[0]));
+	said->sender =
+	    with_brackets(session, arena, slice_from_cstr(arguments[0]));
 	said->size = arguments[0] == NULL ? 0 : declared_size(arguments + 1);
 	said->auth_type = arena_copy(arena, macro(macros, "{auth_type}"));
 	said->auth_authen = arena_copy(arena, macro(macros, "{auth_authen}"));
@@ -392,8 +393,8 @@ session_recipient(struct milter_session *session, slice address)
 }
 
 bool
-session_add_recipient(struct milter_session *session, slice recipient,
-    char *const *arguments)
+session_add_recipient(
+    struct milter_session *session, slice recipient, char *const *arguments)
 {
 	if (!intake_add_recipient(&session->message.intake, recipient,
 		arguments[0] == NULL ? NULL : arguments + 1))

@@ -62,10 +62,10 @@ struct milter_session {
 
 	struct session said;
 	enum mta_kind mta;
-	bool is_local;	      /* not SMTP: Postfix's own submission */
-	bool takes_no_reply;  /* to headers and body, as negotiated */
-	bool keeps_space;     /* header values come with their leading blank */
-	char *helo_room;      /* where said.helo stands */
+	bool is_local;	     /* not SMTP: Postfix's own submission */
+	bool takes_no_reply; /* to headers and body, as negotiated */
+	bool keeps_space;    /* header values come with their leading blank */
+	char *helo_room;     /* where said.helo stands */
 	size_t helo_size;
 	struct message message;
 
@@ -102,8 +102,8 @@ void session_mail(struct milter_session *session, char *const *arguments,
 slice session_recipient(struct milter_session *session, slice address);
 /* A recipient that was accepted; `arguments` as for MAIL. False when the
  * message has too many. */
-bool session_add_recipient(struct milter_session *session, slice recipient,
-    char *const *arguments);
+bool session_add_recipient(
+    struct milter_session *session, slice recipient, char *const *arguments);
 void session_header(struct milter_session *session, slice name, slice value);
 void session_body(struct milter_session *session, slice chunk);
 /* The message is over, however it ended. */

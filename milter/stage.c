@@ -37,8 +37,8 @@ static struct answer
 answer_in_envelope(
     const struct milter_session *session, const struct verdict *verdict)
 {
-	return (struct answer){.verdict = *verdict,
-	    .with_about = session->mta != MTA_SENDMAIL};
+	return (struct answer){
+	    .verdict = *verdict, .with_about = session->mta != MTA_SENDMAIL};
 }
 
 struct answer
@@ -92,9 +92,8 @@ static void
 record(struct milter_session *session, const struct verdict *verdict,
     slice arg1, const struct macros *macros)
 {
-	struct log_decision line = {.client = &session->said.client,
-	    .arg1 = arg1,
-	    .verdict = verdict};
+	struct log_decision line = {
+	    .client = &session->said.client, .arg1 = arg1, .verdict = verdict};
 
 	if (verdict->kind == VERDICT_CONTINUE ||
 	    verdict->kind == VERDICT_ACCEPT)
@@ -192,15 +191,15 @@ too_many_recipients(const struct milter_session *session)
 
 /* A recipient of mail that did not come by SMTP cannot be refused alone. */
 static struct answer
-refuse_recipient(
-    struct milter_session *session, const struct verdict *verdict)
+refuse_recipient(struct milter_session *session, const struct verdict *verdict)
 {
 	struct message *message = &session->message;
 
 	if (!session->is_local)
 		return answer_in_envelope(session, verdict);
 	if (!verdict_is_refusal(&message->refusal))
-		message->refusal = keep_verdict(session->message_arena, verdict);
+		message->refusal =
+		    keep_verdict(session->message_arena, verdict);
 	return answer_continue();
 }
 
@@ -221,8 +220,8 @@ stage_recipient(struct milter_session *session, char *const *arguments,
 	if (verdict_is_refusal(&verdict))
 		return refuse_recipient(session, &verdict);
 	return session_add_recipient(session, recipient, arguments)
-	    ? answer_continue()
-	    : too_many_recipients(session);
+		   ? answer_continue()
+		   : too_many_recipients(session);
 }
 
 static void

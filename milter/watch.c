@@ -135,8 +135,10 @@ set_unix_address(slice path, struct error *error)
 	struct sockaddr_un un = {.sun_family = AF_UNIX};
 
 	if (path.len == 0 || path.len >= sizeof(un.sun_path))
-		return error_set(error, "socket: \"" SLICE_FMT "\" is no path "
-		    "for a socket", SLICE_ARG(path));
+		return error_set(error,
+		    "socket: \"" SLICE_FMT "\" is no path "
+		    "for a socket",
+		    SLICE_ARG(path));
 	memcpy(un.sun_path, path.ptr, path.len);
 	memcpy(&watch.address, &un, sizeof(un));
 	watch.address_len = sizeof(un);
@@ -169,8 +171,8 @@ set_inet_address(slice where, int family, struct error *error)
 
 	(void)snprintf(
 	    port, sizeof(port), SLICE_FMT, SLICE_ARG(slice_first(where, at)));
-	problem = getaddrinfo(host_to_kick(slice_from(where, at + 1), family,
-				  host, sizeof(host)),
+	problem = getaddrinfo(
+	    host_to_kick(slice_from(where, at + 1), family, host, sizeof(host)),
 	    port, &hints, &found);
 	if (problem != 0)
 		return error_set(error, "socket: " SLICE_FMT ": %s",
@@ -211,8 +213,8 @@ watch_start(slice socket, struct error *error)
 	problem = pthread_create(&watch.thread, NULL, run, NULL);
 	if (problem != 0) {
 		error->exit_code = EX_OSERR;
-		return error_set(error, "cannot start a thread: %s",
-		    strerror(problem));
+		return error_set(
+		    error, "cannot start a thread: %s", strerror(problem));
 	}
 	watch.running = true;
 	return true;
