@@ -8,7 +8,7 @@ from tree import CC, FLAGS, LAYERS, SRC, Report, code, run, sources
 MAPS_FOR_POLICY = {"maps/map.h", "maps/class.h"}
 # Header -> the files that may include it, directly or through others.
 ROOMS = {
-    "libmilter/mfapi.h": r"milter/(callbacks|apply|main)\.[ch]",
+    "libmilter/mfapi.h": r"milter/(callbacks|apply|edits|main)\.[ch]",
     "ares.h": r"milter/dns\.c",
     "cdb.h": r"maps/table\.c",
     "confuse.h": r"milter/settings\.c",

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The socketmap protocol (socketmap_table(5))."""
 
+import pathlib
 import shutil
 import subprocess
 
@@ -52,7 +53,7 @@ def test_bad_netstrings_close_the_connection(programs, directory):
                     b"17:access 192.0.2.20;", b"-1:x,", b"017:access 192.0.2.2",
                     b"99999:x", b"999999", b"6:access,", b"0:,",
                     b"20000:" + b"x" * 20000, b"\n"):
-            with doors.dial("socketmap") as sock:
+            with doors.dial("socketmap", timeout=5) as sock:
                 try:
                     sock.sendall(bad)
                 except (BrokenPipeError, ConnectionResetError):
@@ -86,6 +87,9 @@ def test_postfix_own_client(programs, directory):
         print("      (no postmap here)")
         return
     with running(programs, directory) as doors:
+        # A fresh Postfix has no main.cf of its own.
+        pathlib.Path(directory, "main.cf").write_text(
+            "compatibility_level = 3.6\n", encoding="ascii")
         table = "socketmap:unix:" + doors.daemon.sockets()["socketmap_socket"]
         for name, key, value in (
                 ("access", "192.0.2.20", "RELAY\n"),
@@ -93,7 +97,8 @@ def test_postfix_own_client(programs, directory):
                  "550 We don't like a spammer!\n"),
                 ("access", "nosuch.example", None),
                 ("nosuchmap", "192.0.2.20", None)):
-            done = subprocess.run(["postmap", "-q", key, f"{table}:{name}"],
+            done = subprocess.run(["postmap", "-c", str(directory), "-q",
+                                   key, f"{table}:{name}"],
                                   text=True, capture_output=True, check=False)
             assert done.returncode == (0 if value else 1), done
             assert done.stdout == (value or ""), done
