@@ -5,7 +5,6 @@ import random
 
 import configs
 import maps
-import zones
 from model import Question
 
 # u: a local part, d: a domain, e: another domain, o: one of our own names

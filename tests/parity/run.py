@@ -29,7 +29,7 @@ import world
 
 MINIMUM = 6000
 QUESTIONS = 15000
-BASE = pathlib.Path("/mnt")
+BASE = pathlib.Path("/media")
 
 
 def options():

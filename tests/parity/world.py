@@ -30,7 +30,7 @@ def enter():
         sys.exit("parity: root is needed for the namespaces")
     command = ["unshare", "--mount", "--uts", "--net", "--pid", "--fork",
                "--kill-child", "--propagation", "private", "--mount-proc",
-               sys.executable, *sys.argv]
+               sys.executable, "-B", *sys.argv]
     done = subprocess.run(command, env={**os.environ, INSIDE: "1"},
                           check=False)
     sys.exit(done.returncode)
@@ -50,7 +50,8 @@ class World:
         self._bind("/etc/resolv.conf", "nameserver 127.0.0.1\n")
         self._bind("/etc/nsswitch.conf", "passwd: files\ngroup: files\n"
                    "hosts: files dns\n")
-        self._start([sys.executable, str(HERE / "odddns.py"), str(ODD_PORT)])
+        self._start([sys.executable, "-B", str(HERE / "odddns.py"),
+                     str(ODD_PORT)])
         conf = self.directory / "dnsmasq.conf"
         conf.write_text(dnsmasq_conf())
         self._start([find_dnsmasq(), "--keep-in-foreground",
