@@ -2,6 +2,7 @@
 #include "maps/snapshot.h"
 
 #include "base/strbuf.h"
+#include "maps/alias_text.h"
 #include "maps/map_private.h"
 #include "maps/text.h"
 
@@ -44,6 +45,7 @@ struct loading {
 	struct snapshot_file *last_file;
 	struct arena *scratch;
 	struct told *told;
+	const struct snapshot_keys *keys; /* of aliases; NULL: other maps */
 };
 
 struct snapshot *
@@ -223,11 +225,10 @@ warn_of_more(struct loading *loading)
 }
 
 static bool
-refuse_line(
-    struct loading *loading, const char *path, const struct text_reader *reader)
+refuse_line(struct loading *loading, const char *path, unsigned line,
+    const char *problem)
 {
-	(void)error_at(
-	    loading->error, path, reader->line, "%s", reader->problem);
+	(void)error_at(loading->error, path, line, "%s", problem);
 	if (loading->error != NULL)
 		loading->error->exit_code = EX_DATAERR;
 	return false;
@@ -254,11 +255,95 @@ read_map(struct loading *loading, const struct text_file *file,
 			    loading, file->path, reader.line, reader.problem);
 			break;
 		case TEXT_BAD:
-			return refuse_line(loading, file->path, &reader);
+			return refuse_line(
+			    loading, file->path, reader.line, reader.problem);
 		case TEXT_END:
 			return true;
 		}
 	}
+}
+
+/* An alias on its way into the table, the last one first. */
+struct alias {
+	struct text_entry entry;
+	struct alias *before;
+};
+
+struct aliases {
+	struct arena *arena;
+	struct arena *scratch; /* of one name */
+	struct alias *last;
+};
+
+static void
+add_alias(struct loading *loading, const struct text_file *file,
+    struct aliases *aliases, const struct text_entry *entry)
+{
+	const struct snapshot_keys *keys = loading->keys;
+	struct arena *scratch = aliases->scratch;
+	struct alias *alias;
+	slice key;
+	const char *problem;
+
+	arena_reset(scratch);
+	problem = keys->make(keys->context, scratch, entry->key, &key);
+	if (problem != NULL) {
+		slice text = arena_printf(scratch, "skipped: " SLICE_FMT ": %s",
+		    SLICE_ARG(shown_key(scratch, entry->key)), problem);
+
+		warn_line(loading, file->path, entry->line, text.ptr);
+		return;
+	}
+	alias = ARENA_NEW(aliases->arena, struct alias);
+	alias->entry = *entry;
+	alias->entry.key = arena_copy(aliases->arena, key);
+	alias->before = aliases->last;
+	aliases->last = alias;
+}
+
+static bool
+parse_aliases(struct loading *loading, const struct text_file *file,
+    struct aliases *aliases)
+{
+	struct alias_reader reader;
+	struct text_entry entry;
+
+	alias_reader_init(&reader, aliases->arena, file->content);
+	for (;;) {
+		switch (alias_reader_next(&reader, &entry)) {
+		case TEXT_ENTRY:
+			add_alias(loading, file, aliases, &entry);
+			break;
+		case TEXT_WARNING:
+			warn_line(
+			    loading, file->path, reader.line, reader.problem);
+			break;
+		case TEXT_BAD:
+			return refuse_line(
+			    loading, file->path, reader.line, reader.problem);
+		case TEXT_END:
+			return true;
+		}
+	}
+}
+
+/* Of a table the first entry counts, of aliases the last. */
+static bool
+read_aliases(struct loading *loading, const struct text_file *file,
+    struct table_builder *builder)
+{
+	unsigned index = table_builder_add_file(builder, file->path);
+	struct aliases aliases = {
+	    .arena = arena_new(0), .scratch = arena_new(0)};
+	bool done = parse_aliases(loading, file, &aliases);
+
+	for (const struct alias *at = aliases.last; done && at != NULL;
+	     at = at->before)
+		done = table_builder_add(builder, at->entry.key,
+		    at->entry.value, index, at->entry.line, loading->error);
+	arena_free(aliases.scratch);
+	arena_free(aliases.arena);
+	return done;
 }
 
 static bool
@@ -275,7 +360,8 @@ read_class(struct loading *loading, const struct text_file *file,
 		if (next == TEXT_END)
 			return true;
 		if (next == TEXT_BAD)
-			return refuse_line(loading, path, &reader);
+			return refuse_line(
+			    loading, path, reader.line, reader.problem);
 		if (reader.problem != NULL)
 			warn_line(loading, path, reader.line, reader.problem);
 		if (next == TEXT_ENTRY)
@@ -317,7 +403,9 @@ load_map_file(
 	    loading->error);
 	if (done) {
 		(void)add_file(loading, &file);
-		done = read_map(loading, &file, builder);
+		done = loading->keys == NULL
+			   ? read_map(loading, &file, builder)
+			   : read_aliases(loading, &file, builder);
 	}
 	arena_free(content);
 	return done;
@@ -380,14 +468,12 @@ end(struct loading *loading)
 	arena_free(loading->scratch);
 }
 
-const struct map *
-snapshot_add_map(struct snapshot *snapshot, slice name, const slice *paths,
-    size_t path_count, const struct snapshot_source *source,
-    struct error *error)
+static const struct map *
+add_map(struct loading *loading, const slice *paths, size_t path_count)
 {
-	struct loading loading = begin(snapshot, name, source, error);
-	struct snapshot_part *part = &loading.owned->part;
-	struct table *table = load_table(&loading, paths, path_count);
+	struct snapshot *snapshot = loading->snapshot;
+	struct snapshot_part *part = &loading->owned->part;
+	struct table *table = load_table(loading, paths, path_count);
 	struct map *map = NULL;
 
 	if (table != NULL) {
@@ -397,11 +483,32 @@ snapshot_add_map(struct snapshot *snapshot, slice name, const slice *paths,
 		part->bytes = table_bytes(table);
 		part->digest = table_digest(table);
 		part->map = map;
-		loading.owned->table = table;
-		add_part(snapshot, loading.owned);
+		loading->owned->table = table;
+		add_part(snapshot, loading->owned);
 	}
-	end(&loading);
+	end(loading);
 	return map;
+}
+
+const struct map *
+snapshot_add_map(struct snapshot *snapshot, slice name, const slice *paths,
+    size_t path_count, const struct snapshot_source *source,
+    struct error *error)
+{
+	struct loading loading = begin(snapshot, name, source, error);
+
+	return add_map(&loading, paths, path_count);
+}
+
+const struct map *
+snapshot_add_aliases(struct snapshot *snapshot, slice name, const slice *paths,
+    size_t path_count, const struct snapshot_keys *keys,
+    const struct snapshot_source *source, struct error *error)
+{
+	struct loading loading = begin(snapshot, name, source, error);
+
+	loading.keys = keys;
+	return add_map(&loading, paths, path_count);
 }
 
 struct class *

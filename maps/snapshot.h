@@ -42,6 +42,21 @@ struct snapshot_source {
 const struct map *snapshot_add_map(struct snapshot *snapshot, slice name,
     const slice *paths, size_t path_count, const struct snapshot_source *source,
     struct error *error);
+/* The key of a name as it stands in a file of aliases. NULL, or what is wrong
+ * with the name, whose entry is then skipped with a warning. */
+typedef const char *snapshot_make_key(
+    void *context, struct arena *arena, slice name, slice *ret_key);
+
+struct snapshot_keys {
+	snapshot_make_key *make;
+	void *context;
+};
+
+/* The same with files of aliases (maps/alias_text.h). Of one name's entries in
+ * a file the last counts, as with newaliases, of several files the first. */
+const struct map *snapshot_add_aliases(struct snapshot *snapshot, slice name,
+    const slice *paths, size_t path_count, const struct snapshot_keys *keys,
+    const struct snapshot_source *source, struct error *error);
 /* Items that begin with '/' are files of words, the others are words. More
  * words may be added until the snapshot is published. */
 struct class *snapshot_add_class(struct snapshot *snapshot, slice name,
@@ -55,8 +70,8 @@ struct snapshot_part {
 	size_t entries;
 	size_t bytes;
 	uint64_t digest;
-	const struct map *map;	    /* NULL for a class */
-	const struct class *words;  /* NULL for a map */
+	const struct map *map;	   /* NULL for a class */
+	const struct class *words; /* NULL for a map */
 	const struct snapshot_part *next;
 	const struct snapshot_file *files;
 };

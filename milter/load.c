@@ -7,6 +7,7 @@
 
 #include "maps/text.h"
 #include "milter/own_names.h"
+#include "policy/alias.h"
 
 /* The maps warn of few lines per file; this bounds the files. */
 #define MOST_WARNINGS 1000
@@ -216,6 +217,47 @@ load_maps(struct loading *loading)
 	return true;
 }
 
+/* While a file of aliases is read its names are asked of nobody. */
+static enum world_answer
+find_nothing(void *context, struct arena *arena, slice name, slice *ret_found)
+{
+	(void)context;
+	(void)arena;
+	(void)name;
+	(void)ret_found;
+	return WORLD_NONE;
+}
+
+static const char *
+make_alias_key(void *context, struct arena *arena, slice name, slice *ret_key)
+{
+	static const struct ports nobody = {.find_host = find_nothing};
+	static const struct session nothing = {0};
+	const struct decision d = {.policy = context,
+	    .ports = &nobody,
+	    .session = &nothing,
+	    .arena = arena};
+
+	return alias_key(&d, name, ret_key);
+}
+
+/* After class w, which says what is an alias' name. */
+static bool
+load_aliases(struct loading *loading)
+{
+	struct string_list paths = loading->settings->aliases;
+	struct policy policy = *loading->policy;
+	struct snapshot_keys keys = {make_alias_key, &policy};
+
+	if (paths.count == 0)
+		return true;
+	policy.nocanonify = true;
+	loading->policy->aliases = snapshot_add_aliases(
+	    loading->generation->snapshot, SLICE("aliases"), paths.items,
+	    paths.count, &keys, &loading->source, loading->error);
+	return loading->policy->aliases != NULL;
+}
+
 /*
  * DNS lists. An item is "zone" or "zone message"; a file has one a line.
  */
@@ -350,7 +392,7 @@ load_all(struct loading *loading, const char *config_path)
 	};
 	return load_maps(loading) && load_local(loading, &own) &&
 	       load_relay(loading) && load_classes(loading) &&
-	       load_dnsbl(loading);
+	       load_aliases(loading) && load_dnsbl(loading);
 }
 
 struct generation *
