@@ -87,19 +87,29 @@ rewrite_recipients(const struct decision *d, const struct message_input *in,
 	}
 }
 
+static slice
+without_brackets(slice path)
+{
+	return path.len >= 2 && path.ptr[0] == '<' &&
+		path.ptr[path.len - 1] == '>'
+	    ? slice_first(slice_from(path, 1), path.len - 2)
+	    : path;
+}
+
 static void
 rewrite_sender(const struct decision *d, const struct message_input *in,
     slice owner, struct message_result *result)
 {
 	struct rewrite how = {.role = REWRITE_ENVELOPE_SENDER};
 	bool failed = false;
+	slice sender = without_brackets(in->sender);
 	slice new = owner;
 
 	if (slice_eq(in->sender, SLICE("<>")))
 		return;
 	if (owner.len == 0 &&
 	    (!policy_rewrites_sender(d->policy) ||
-		!rewrite_changes(d, &how, in->sender, &new, &failed))) {
+		!rewrite_changes(d, &how, sender, &new, &failed))) {
 		if (failed)
 			result->verdict = access_tempfail(rule);
 		return;
