@@ -26,6 +26,7 @@ static const struct attribute_word words[] = {
 	FIELD(size),
 	FIELD(ruleset),
 	FIELD(message),
+	{"header", offsetof(struct attributes, first_header), false},
 	FIELD(rewrite),
 	FIELD(as),
 	FIELD(local),
@@ -72,17 +73,18 @@ find_word(slice name)
 }
 
 static void
-add_recipient(struct attributes *attributes, struct arena *arena, slice value)
+add_value(struct arena *arena, struct attribute_value **first,
+    struct attribute_value **last, slice value)
 {
-	struct attribute_recipient *recipient =
-	    ARENA_NEW(arena, struct attribute_recipient);
+	struct attribute_value *added =
+	    ARENA_NEW(arena, struct attribute_value);
 
-	recipient->value = value;
-	if (attributes->last_recipient == NULL)
-		attributes->first_recipient = recipient;
+	added->value = value;
+	if (*last == NULL)
+		*first = added;
 	else
-		attributes->last_recipient->next = recipient;
-	attributes->last_recipient = recipient;
+		(*last)->next = added;
+	*last = added;
 }
 
 bool
@@ -101,7 +103,11 @@ attributes_add_line(
 	if (word->unused)
 		return true;
 	if (word->offset == offsetof(struct attributes, first_recipient))
-		add_recipient(attributes, arena, value);
+		add_value(arena, &attributes->first_recipient,
+		    &attributes->last_recipient, value);
+	else if (word->offset == offsetof(struct attributes, first_header))
+		add_value(arena, &attributes->first_header,
+		    &attributes->last_header, value);
 	else
 		*(slice *)(void *)((char *)attributes + word->offset) = value;
 	return true;

@@ -28,19 +28,23 @@ struct attributes {
 	slice sasl_username;
 	slice size;
 	slice sender;
-	struct attribute_recipient *first_recipient;
-	struct attribute_recipient *last_recipient;
+	struct attribute_value *first_recipient;
+	struct attribute_value *last_recipient;
 
 	slice ruleset; /* explain only, with the ones below */
-	slice message; /* "SIZE HOPS": milterctl has measured the file */
+	/* "SIZE HOPS HEADER": milterctl has read the file; HEADER as below. */
+	slice message;
+	/* Header fields, "\n" for a line's end, "\\" for a backslash. */
+	struct attribute_value *first_header;
+	struct attribute_value *last_header;
 	slice rewrite; /* an address, not a session, with the two below */
 	slice as;
 	slice local;
 };
 
-struct attribute_recipient {
+struct attribute_value {
 	slice value;
-	struct attribute_recipient *next;
+	struct attribute_value *next;
 };
 
 /* Known names, for a program's options; `unused` ones are Postfix's and mean
@@ -60,7 +64,7 @@ attribute_is_given(slice value)
 
 /* Takes one line without its end. False, and nothing is changed, when there
  * is no '=' in it or the name is none of attribute_words(). A name given
- * twice counts as said last; recipients add up. */
+ * twice counts as said last; recipients and header fields add up. */
 bool attributes_add_line(
     struct attributes *attributes, struct arena *arena, slice line);
 

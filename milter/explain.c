@@ -93,24 +93,31 @@ read_sender(struct run *run, bool is_needed)
 	run->answer.has_sender = run->session.sender.len > 0;
 }
 
+/* Of the last stage. */
+static struct decision
+decision_for(struct run *run)
+{
+	bool with_trace = run->explain->with_trace;
+
+	return (struct decision){
+	    .policy = run->explain->generation->policy,
+	    .ports = &run->ports,
+	    .session = &run->session,
+	    .arena = run->arena,
+	    .trace = with_trace ? &run->answer.last->trace : NULL,
+	};
+}
+
 static struct decision
 start_stage(struct run *run, const char *stage, slice recipient)
 {
 	struct explain_answer *answer = &run->answer;
 	struct explain_stage *entry =
 	    ARENA_NEW(run->arena, struct explain_stage);
-	struct decision decision = {
-	    .policy = run->explain->generation->policy,
-	    .ports = &run->ports,
-	    .session = &run->session,
-	    .arena = run->arena,
-	};
 
 	entry->stage = stage;
 	entry->recipient = recipient;
 	trace_init(&entry->trace, run->arena);
-	if (run->explain->with_trace)
-		decision.trace = &entry->trace;
 	if (answer->first == NULL)
 		answer->first = entry;
 	else
@@ -119,7 +126,7 @@ start_stage(struct run *run, const char *stage, slice recipient)
 	/* Decides unless find_decisive() knows better. */
 	answer->decisive = entry;
 	lazy_ports_start_stage(&run->lazy);
-	return decision;
+	return decision_for(run);
 }
 
 /* False: the session is over with this verdict. */
@@ -133,7 +140,7 @@ finish_stage(struct run *run, struct verdict verdict)
 static void
 run_recipients(struct run *run)
 {
-	const struct attribute_recipient *r = run->attributes->first_recipient;
+	const struct attribute_value *r = run->attributes->first_recipient;
 
 	for (; r != NULL; r = r->next) {
 		slice path = attribute_path(run->arena, r->value);
@@ -150,11 +157,13 @@ static bool
 read_message(struct run *run, unsigned long *ret_size, unsigned long *ret_hops)
 {
 	slice rest = run->attributes->message;
-	slice size;
+	slice size = SLICE("");
+	slice hops = SLICE("");
 
-	return slice_next(&rest, ' ', &size) &&
-	       attribute_read_number(size, "message", ret_size, run->error) &&
-	       attribute_read_number(rest, "message", ret_hops, run->error);
+	(void)slice_next(&rest, ' ', &size);
+	(void)slice_next(&rest, ' ', &hops);
+	return attribute_read_number(size, "message", ret_size, run->error) &&
+	       attribute_read_number(hops, "message", ret_hops, run->error);
 }
 
 /* Without a message its size, where that is known, is judged alone. */
@@ -177,6 +186,36 @@ run_message(struct run *run)
 	    run, decide_message(
 		     &d, size, hops > UINT_MAX ? UINT_MAX : (unsigned)hops));
 	return true;
+}
+
+/* The header as milterctl has read it stands behind the two numbers. */
+static slice
+message_header(slice message)
+{
+	size_t hops = slice_index(message, ' ') + 1;
+
+	return slice_from(
+	    message, hops + slice_index(slice_from(message, hops), ' ') + 1);
+}
+
+static struct explain_message *
+take_in(struct run *run, const struct decision *d)
+{
+	const struct attributes *a = run->attributes;
+	struct explain_message *message =
+	    ARENA_NEW(run->arena, struct explain_message);
+
+	explain_message_begin(message, d);
+	for (const struct explain_stage *s = run->answer.first; s != NULL;
+	     s = s->next) {
+		if (s->recipient.len > 0 && !verdict_is_refusal(&s->verdict))
+			explain_message_add_recipient(message, s->recipient);
+	}
+	explain_message_add_header(message, message_header(a->message));
+	for (const struct attribute_value *h = a->first_header; h != NULL;
+	     h = h->next)
+		explain_message_add_header(message, h->value);
+	return message;
 }
 
 static const struct explain_stage *
@@ -233,8 +272,35 @@ find_decisive(struct explain_answer *answer)
 		found = find_kind(answer, VERDICT_QUARANTINE);
 	if (found != NULL)
 		answer->decisive = found;
-	else if (answer->last->recipient.len > 0)
+	else if (answer->last->recipient.len > 0 || answer->last->is_aside)
 		answer->decisive = recipient;
+}
+
+/* What gets that far is rewritten, with or without a message. */
+static void
+run_rewriting(struct run *run)
+{
+	struct explain_answer *answer = &run->answer;
+	struct explain_message *message;
+	struct verdict verdict;
+	struct decision d;
+
+	if (!explain_message_matters(run->explain->generation->policy) ||
+	    find_kind(answer, VERDICT_DISCARD) != NULL)
+		return;
+	if (answer->last->recipient.len > 0) {
+		(void)start_stage(run, "eom", SLICE(""));
+		answer->last->is_aside = true;
+	} else if (verdict_is_refusal(&answer->last->verdict)) {
+		return;
+	}
+	d = decision_for(run);
+	message = take_in(run, &d);
+	verdict = explain_message_rewrite(message, &d);
+	if (verdict_is_refusal(&verdict))
+		answer->last->verdict = verdict;
+	else
+		answer->message = message;
 }
 
 static bool
@@ -256,8 +322,11 @@ run_session(struct run *run)
 	if (!finish_stage(run, decide_mail(&d)) || !has_recipients)
 		return true;
 	run_recipients(run);
-	if (run->session.rcpt_count > 0 && !run_message(run))
-		return false;
+	if (run->session.rcpt_count > 0) {
+		if (!run_message(run))
+			return false;
+		run_rewriting(run);
+	}
 	find_decisive(&run->answer);
 	return true;
 }
@@ -265,7 +334,7 @@ run_session(struct run *run)
 static bool
 run_check_rcpt(struct run *run)
 {
-	const struct attribute_recipient *r = run->attributes->first_recipient;
+	const struct attribute_value *r = run->attributes->first_recipient;
 
 	if (r == NULL)
 		return error_set(

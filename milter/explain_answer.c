@@ -30,13 +30,21 @@ json_stage(struct arena *arena, const struct explain_stage *stage)
 }
 
 static json_t *
-json_recipient(struct arena *arena, const struct explain_stage *stage)
+json_recipient(
+    const struct explain_answer *answer, const struct explain_stage *stage)
 {
+	struct arena *arena = answer->arena;
+	bool has_become =
+	    answer->message != NULL && !verdict_is_refusal(&stage->verdict);
 	json_t *object = json_object();
 
 	json_object_set_new(
 	    object, "address", explain_json_text(arena, stage->recipient));
 	explain_json_verdict(object, arena, &stage->verdict);
+	json_object_set_new(object, "becomes",
+	    has_become ? explain_message_json_becomes(
+			     answer->message, stage->recipient)
+		       : json_null());
 	return object;
 }
 
@@ -79,7 +87,7 @@ explain_print_json(
 	     s = s->next) {
 		if (s->recipient.len > 0)
 			json_array_append_new(
-			    recipients, json_recipient(arena, s));
+			    recipients, json_recipient(answer, s));
 		else
 			json_array_append_new(stages, json_stage(arena, s));
 		append_trace(trace, arena, s);
@@ -94,6 +102,7 @@ explain_print_json(
 		? explain_json_text(arena, answer->session->sender)
 		: json_null());
 	json_object_set_new(object, "recipients", recipients);
+	explain_message_json(object, answer->message);
 	json_object_set_new(object, "stages", stages);
 	json_object_set_new(object, "assumed", assumed);
 	if (with_trace)
@@ -136,17 +145,6 @@ title_width(const struct explain_answer *answer)
 	return width;
 }
 
-static void
-add_title(struct strbuf *out, slice title, size_t width)
-{
-	size_t start = out->len;
-
-	explain_add_plain(out, title);
-	do {
-		strbuf_add_char(out, ' ');
-	} while (out->len - start < width + 2);
-}
-
 void
 explain_print_text(
     const struct explain_answer *answer, bool with_trace, struct strbuf *out)
@@ -155,11 +153,11 @@ explain_print_text(
 	const struct client *client = &answer->session->client;
 	size_t width = title_width(answer);
 
-	add_title(out, SLICE("client"), width);
+	explain_add_title(out, SLICE("client"), width);
 	explain_add_plain(out, client_relay_text(arena, client));
 	strbuf_printf(out, " %s\n", client_resolve_word(client->resolve));
 	for (size_t i = 0; i < answer->assumed_count; i++) {
-		add_title(out, SLICE("assumed"), width);
+		explain_add_title(out, SLICE("assumed"), width);
 		explain_add_plain(out, answer->assumed[i]);
 		strbuf_add_char(out, '\n');
 	}
@@ -167,7 +165,7 @@ explain_print_text(
 	     s = s->next) {
 		const struct trace_line *line = s->trace.first;
 
-		add_title(out, stage_title(arena, s), width);
+		explain_add_title(out, stage_title(arena, s), width);
 		add_verdict(out, arena, &s->verdict);
 		for (; with_trace && line != NULL; line = line->next) {
 			strbuf_add(out, SLICE("    "));
@@ -175,5 +173,6 @@ explain_print_text(
 			strbuf_add_char(out, '\n');
 		}
 	}
+	explain_message_text(out, answer->message, width);
 	strbuf_add_char(out, '\n');
 }

@@ -7,6 +7,7 @@
 #define MILTER_EXPLAIN_ANSWER_H
 
 #include "base/strbuf.h"
+#include "milter/explain_message.h"
 #include "policy/session.h"
 #include "policy/trace.h"
 #include "policy/verdict.h"
@@ -15,6 +16,7 @@
 struct explain_stage {
 	const char *stage; /* "connect", "mail", "rcpt", "eom" */
 	slice recipient;   /* of "rcpt", as typed */
+	bool is_aside;	   /* no message was given: not the session's */
 	struct verdict verdict;
 	struct trace trace;
 	struct explain_stage *next;
@@ -26,6 +28,7 @@ struct explain_answer {
 	bool has_sender;
 	struct explain_stage *first;
 	struct explain_stage *last;
+	const struct explain_message *message; /* NULL: not rewritten */
 	/* The stage whose verdict is the session's. */
 	const struct explain_stage *decisive;
 	slice assumed[8]; /* "name=value" */

@@ -101,3 +101,14 @@ explain_add_plain(struct strbuf *out, slice text)
 			strbuf_add_char(out, (char)c);
 	}
 }
+
+void
+explain_add_title(struct strbuf *out, slice title, size_t width)
+{
+	size_t start = out->len;
+
+	explain_add_plain(out, title);
+	do {
+		strbuf_add_char(out, ' ');
+	} while (out->len - start < width + 2);
+}

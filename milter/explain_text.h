@@ -21,5 +21,7 @@ void explain_json_verdict(
 void explain_add_json(struct strbuf *out, json_t *object);
 /* A terminal gets no controls from a client. */
 void explain_add_plain(struct strbuf *out, slice text);
+/* The first column: at least `width` and two blanks. */
+void explain_add_title(struct strbuf *out, slice title, size_t width);
 
 #endif

@@ -107,6 +107,19 @@ intake_add_header(struct intake *intake, slice name, slice value)
 	intake->field_count++;
 }
 
+struct verdict
+intake_too_large(struct arena *arena)
+{
+	return (struct verdict){
+	    .kind = VERDICT_REJECT,
+	    .code = 552,
+	    .enhanced = SLICE("5.0.0"),
+	    .text = arena_printf(
+		arena, "Headers too large (%d max)", INTAKE_FIELD_BYTES_MAX),
+	    .rule = "limits",
+	};
+}
+
 slice
 intake_parameters_of(const struct intake *intake, slice recipient)
 {

@@ -48,6 +48,9 @@ bool intake_add_recipient(
     struct intake *intake, slice address, char *const *parameters);
 void intake_add_header(struct intake *intake, slice name, slice value);
 
+/* What a message with too many fields is answered. */
+struct verdict intake_too_large(struct arena *arena);
+
 /* The parameters of the recipient that an edit replaces. */
 slice intake_parameters_of(const struct intake *intake, slice recipient);
 /* The input of rewrite_message(); lists are made in `arena`. */

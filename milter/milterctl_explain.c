@@ -3,49 +3,75 @@
 #include "milter/milterctl_batch.h"
 
 #include "milter/attributes.h"
+#include "policy/header.h"
 
 #include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sysexits.h>
 
 #define OPTIONS_MAX 64
 #define OPTION_ATTRIBUTE 1000
 
-/* A header line that MTAs count as a hop. */
-static bool
-is_received(const char *line)
+/* What of a message the daemon is told. */
+struct message {
+	unsigned long size; /* a line's end being one byte, the empty line
+			       behind the header none, as the milter counts */
+	unsigned long hops;
+	struct strbuf header; /* the fields that hold addresses */
+	bool in_header;
+	bool in_field; /* of those */
+};
+
+static void
+read_header_line(struct message *message, slice line)
 {
-	return strncasecmp(line, "Received:", 9) == 0;
+	slice name = slice_trim(slice_first(line, slice_index(line, ':')));
+	bool is_folded = line.ptr[0] == ' ' || line.ptr[0] == '\t';
+
+	if (!is_folded) {
+		message->in_field = header_kind(name) != HEADER_OTHER;
+		message->hops += slice_eq_nocase(name, SLICE("Received"));
+	}
+	for (size_t i = 0; message->in_field && i < line.len; i++) {
+		if (line.ptr[i] == '\\')
+			strbuf_add_char(&message->header, '\\');
+		strbuf_add_char(&message->header, line.ptr[i]);
+	}
+	if (message->in_field)
+		strbuf_add(&message->header, SLICE("\\n"));
 }
 
-/* Size as the milter counts it, a line's end being one byte and the empty
- * line behind the header none, and the hops. */
-static bool
-measure_message(FILE *file, unsigned long *ret_size, unsigned long *ret_hops)
+static void
+read_message_line(struct message *message, slice line)
 {
-	bool is_header = true;
+	bool has_end = line.ptr[line.len - 1] == '\n';
+
+	if (has_end)
+		line.len--;
+	if (has_end && line.len > 0 && line.ptr[line.len - 1] == '\r')
+		line.len--;
+	if (message->in_header && line.len == 0) {
+		message->in_header = false;
+		return;
+	}
+	message->size += line.len + (has_end ? 1 : 0);
+	if (message->in_header)
+		read_header_line(message, line);
+}
+
+static bool
+read_message(FILE *file, struct message *message)
+{
 	char *line = NULL;
 	size_t room = 0;
 	ssize_t len;
 
-	*ret_size = 0;
-	*ret_hops = 0;
-	while ((len = getline(&line, &room, file)) > 0) {
-		bool is_crlf =
-		    len >= 2 && memcmp(line + len - 2, "\r\n", 2) == 0;
-
-		if (is_header && (line[0] == '\n' || (is_crlf && len == 2))) {
-			is_header = false;
-			continue;
-		}
-		*ret_size += (unsigned long)len - (is_crlf ? 1 : 0);
-		if (is_header && is_received(line))
-			*ret_hops += 1;
-	}
+	message->in_header = true;
+	while ((len = getline(&line, &room, file)) > 0)
+		read_message_line(message, (slice){line, (size_t)len});
 	free(line);
 	return ferror(file) == 0;
 }
@@ -54,11 +80,11 @@ static bool
 add_message(struct batch *batch, const char *path)
 {
 	FILE *file = fopen(path, "re");
-	unsigned long size;
-	unsigned long hops;
+	struct message message = {.size = 0};
 	bool is_good;
 
-	is_good = file != NULL && measure_message(file, &size, &hops);
+	strbuf_init(&message.header, batch->arena);
+	is_good = file != NULL && read_message(file, &message);
 	if (!is_good) {
 		(void)error_at(&batch->error, path, 0, "%s", strerror(errno));
 		batch->error.exit_code = EX_NOINPUT;
@@ -68,7 +94,9 @@ add_message(struct batch *batch, const char *path)
 	/* One line, so that the numbers of the others stay. */
 	return is_good &&
 	       batch_add_line(batch,
-		   arena_printf(batch->arena, "message=%lu %lu", size, hops));
+		   arena_printf(batch->arena, "message=%lu %lu " SLICE_FMT,
+		       message.size, message.hops,
+		       SLICE_ARG(strbuf_slice(&message.header))));
 }
 
 /* The daemon opens no files. */

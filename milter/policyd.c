@@ -133,7 +133,7 @@ read_session(struct request *r, struct error *error)
 static slice
 first_recipient(const struct request *r)
 {
-	const struct attribute_recipient *first = r->attributes.first_recipient;
+	const struct attribute_value *first = r->attributes.first_recipient;
 
 	return first == NULL ? SLICE("") : first->value;
 }

@@ -258,19 +258,6 @@ decide_end(struct milter_session *session, const struct macros *macros)
 	    .text = arena_copy(session->scratch, message->quarantine_reason)};
 }
 
-static struct verdict
-headers_too_large(struct milter_session *session)
-{
-	return (struct verdict){
-	    .kind = VERDICT_REJECT,
-	    .code = 552,
-	    .enhanced = SLICE("5.0.0"),
-	    .text = arena_printf(session->scratch, "Headers too large (%d max)",
-		INTAKE_FIELD_BYTES_MAX),
-	    .rule = "limits",
-	};
-}
-
 static void
 tell_rewriting(struct milter_session *session,
     const struct message_result *result, const struct macros *macros)
@@ -301,7 +288,7 @@ decide_edits(struct milter_session *session, const struct macros *macros,
 	struct verdict verdict = {.kind = VERDICT_CONTINUE};
 
 	if (intake->has_too_many_fields) {
-		verdict = headers_too_large(session);
+		verdict = intake_too_large(session->scratch);
 		record(session, &verdict, session->said.sender, macros);
 		return verdict;
 	}
