@@ -12,7 +12,6 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <pthread.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -34,7 +33,6 @@ static struct {
 
 	struct sockaddr_storage address;
 	socklen_t address_len;
-	atomic_ulong kicks;
 } watch = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 void
@@ -69,8 +67,9 @@ watch_leave(struct watch_call *call)
 	(void)pthread_mutex_unlock(&watch.lock);
 }
 
-void
-watch_kick(void)
+/* One connection to the milter's socket, closed at once. */
+static void
+kick(void)
 {
 	int fd = socket(watch.address.ss_family,
 	    SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -80,13 +79,6 @@ watch_kick(void)
 	(void)connect(
 	    fd, (const struct sockaddr *)&watch.address, watch.address_len);
 	(void)close(fd);
-	atomic_fetch_add(&watch.kicks, 1);
-}
-
-unsigned long
-watch_kicks(void)
-{
-	return atomic_load(&watch.kicks);
 }
 
 static void
@@ -121,7 +113,7 @@ run(void *unused)
 			continue;
 		}
 		(void)pthread_mutex_unlock(&watch.lock);
-		watch_kick();
+		kick();
 		next_kick = deadline_now() + KICK_MS;
 		(void)pthread_mutex_lock(&watch.lock);
 	}
@@ -212,9 +204,10 @@ watch_start(slice socket, struct error *error)
 	watch.stopping = false;
 	problem = pthread_create(&watch.thread, NULL, run, NULL);
 	if (problem != 0) {
-		error->exit_code = EX_OSERR;
-		return error_set(
+		(void)error_set(
 		    error, "cannot start a thread: %s", strerror(problem));
+		error->exit_code = EX_OSERR;
+		return false;
 	}
 	watch.running = true;
 	return true;

@@ -34,8 +34,5 @@ bool watch_start(slice socket, struct error *error);
 void watch_stop(void);
 void watch_enter(struct watch_call *call);
 void watch_leave(struct watch_call *call);
-/* One connection to the milter's socket, closed at once. */
-void watch_kick(void);
-unsigned long watch_kicks(void);
 
 #endif
