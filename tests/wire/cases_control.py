@@ -100,7 +100,7 @@ def test_lookup(programs, directory):
                     (("access", "Connect:PARTNER.example"), 0,
                      f"RELAY\t{doors.access}:3\n"),
                     (("access", "From:spammer@good.example"), 0,
-                     f"550 We don't like a spammer!\t{doors.access}:7\n"),
+                     f"550 We don't like a spammer!\t{doors.access}:8\n"),
                     (("access", "nosuch.example"), 1, ""),
                     (("access", ""), 1, ""),
                     (("nosuchmap", "x"), 64, ""),

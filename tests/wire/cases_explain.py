@@ -114,6 +114,11 @@ def test_what_one_stage_leaves_to_the_others(programs, directory):
         told = one(doors, **{**STRANGER, "client_address": "192.0.2.31"},
                    **sender, recipient="u@victim.example")
         check(told, stage="rcpt", verdict="reject", text="Relaying denied")
+        told = one(doors, **{**STRANGER, "client_address": "192.0.2.32"},
+                   **sender, recipient="u@abc.com")
+        check(told, stage="rcpt", verdict="continue")
+        check(told["stages"][0], stage="connect", verdict="quarantine",
+              text="look at him")
         told = one(doors, **STRANGER, sender="held@good.example",
                    recipient="u@abc.com")
         check(told, stage="mail", verdict="quarantine", text="look at this",
@@ -289,11 +294,11 @@ def test_trace_names_the_entry(programs, directory):
         session = {**STRANGER, "sender": "spammer@good.example",
                    "recipient": "u@abc.com"}
         told = one(doors, "--trace", **session)
-        hits = [line for line in told["trace"] if f"{doors.access}:7" in line]
+        hits = [line for line in told["trace"] if f"{doors.access}:8" in line]
         assert len(hits) == 1 and hits[0].startswith("mail: "), told
         assert "trace" not in one(doors, **session)
         done = doors.explain(block(session), "--trace")
-        assert f"{doors.access}:7".encode() in done.stdout, done
+        assert f"{doors.access}:8".encode() in done.stdout, done
 
 
 def test_bytes_that_are_no_text(programs, directory):

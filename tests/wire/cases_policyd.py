@@ -168,7 +168,7 @@ def test_bad_requests_close_the_connection(programs, directory):
                     good.replace(b"ESMTP", b"ES\0MTP"),
                     b"sender=" + b"x" * 20000 + b"\n" + good,
                     b"x" * 100000):
-            with doors.dial("policy") as sock:
+            with doors.dial("policy", timeout=5) as sock:
                 try:
                     sock.sendall(bad)
                 except (BrokenPipeError, ConnectionResetError):

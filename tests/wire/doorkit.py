@@ -16,6 +16,7 @@ ACCESS = """\
 Connect:partner.example\tRELAY
 Connect:192.0.2.30\tREJECT
 Connect:192.0.2.31\tDISCARD
+Connect:192.0.2.32\tQUARANTINE:look at him
 # Senders
 From:spammer@good.example\t550 We don't like a spammer!
 From:held@good.example\tQUARANTINE:look at this
