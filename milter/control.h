@@ -11,6 +11,7 @@
  *
  *	reload			reads configuration and maps anew; what changed
  *	status text|json	what is served and has been done
+ *	stats text|json		what has been done since the start
  *	lookup MAP KEY		value, tab, file:line; nothing: not found
  *	explain text|json plain|trace LINE
  *				then blocks of name=value lines, as

@@ -30,6 +30,7 @@ static const char usage_text[] =
     "usage: milterctl [-c FILE] [-s SOCKET] COMMAND\n"
     "  reload                          read configuration and maps anew\n"
     "  status [--json]                 what the daemon serves and has done\n"
+    "  stats [--json]                  messages, bytes and verdicts so far\n"
     "  lookup [--config FILE] MAP KEY  one lookup, with file and line\n"
     "  explain [--config FILE] [--json] [--trace] [--ATTRIBUTE VALUE ...]\n"
     "                                  the policy's answer to a session;\n"
@@ -105,26 +106,27 @@ command_reload(struct milterctl *ctl, int argc, char **argv)
 	return ask_and_print(ctl, SLICE("reload\n"), &body);
 }
 
+/* "status" and "stats": one option, no arguments. */
 static int
-command_status(struct milterctl *ctl, int argc, char **argv)
+ask_for_report(struct milterctl *ctl, int argc, char **argv)
 {
 	static const struct option options[] = {
 	    {"json", no_argument, NULL, 'j'},
 	    {NULL, 0, NULL, 0},
 	};
-	bool as_json = false;
+	const char *format = "text";
 	slice body;
 	int c;
 
 	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		if (c != 'j')
 			return milterctl_usage(NULL);
-		as_json = true;
+		format = "json";
 	}
 	if (optind != argc)
-		return milterctl_usage("status takes no arguments");
-	return ask_and_print(ctl,
-	    as_json ? SLICE("status json\n") : SLICE("status text\n"), &body);
+		return milterctl_usage("this command takes no arguments");
+	return ask_and_print(
+	    ctl, arena_printf(ctl->arena, "%s %s\n", argv[0], format), &body);
 }
 
 static int
@@ -188,7 +190,8 @@ static const struct command {
 	int (*run)(struct milterctl *ctl, int argc, char **argv);
 } commands[] = {
 	{"reload", command_reload},
-	{"status", command_status},
+	{"status", ask_for_report},
+	{"stats", ask_for_report},
 	{"lookup", command_lookup},
 	{"explain", milterctl_explain},
 	{"rewrite", milterctl_rewrite},

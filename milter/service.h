@@ -16,6 +16,7 @@ struct counters {
 	atomic_ulong open_sessions; /* milter sessions now */
 	atomic_ulong open_messages; /* between MAIL and their end */
 	atomic_ulong messages;	    /* that reached end of message */
+	atomic_ulong bytes;	    /* of those, header and body */
 	atomic_ulong rejected;	    /* verdicts of each kind */
 	atomic_ulong deferred;
 	atomic_ulong discarded;

@@ -305,6 +305,21 @@ decide_edits(struct milter_session *session, const struct macros *macros,
 	return verdict;
 }
 
+/* Bodies that nobody judges are not asked of the MTA; their size is what the
+ * client has said. */
+static void
+count_message(struct milter_session *session)
+{
+	struct counters *counters = &session->service->counters;
+	unsigned long bytes = session->message.bytes;
+
+	if (session->generation->policy->max_message_size == 0 &&
+	    session->said.size > bytes)
+		bytes = session->said.size;
+	atomic_fetch_add(&counters->messages, 1);
+	atomic_fetch_add(&counters->bytes, bytes);
+}
+
 struct answer
 stage_end_of_message(
     struct milter_session *session, const struct macros *macros)
@@ -323,7 +338,7 @@ stage_end_of_message(
 		if (verdict_is_refusal(&other))
 			verdict = other;
 	}
-	atomic_fetch_add(&session->service->counters.messages, 1);
+	count_message(session);
 	tell_forgery(session, macro(macros, "i"));
 	answer = answer_with(&verdict);
 	answer.edits = edits;

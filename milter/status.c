@@ -23,6 +23,7 @@ static const struct counter_word {
 	COUNTER(open_sessions),
 	COUNTER(open_messages),
 	COUNTER(messages),
+	COUNTER(bytes),
 	COUNTER(rejected),
 	COUNTER(deferred),
 	COUNTER(discarded),
