@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "milter/lazy_ports.h"
 
+#include "milter/include_file.h"
+#include "milter/users.h"
+
 /* The milter's, for a callback. */
 #define STAGE_BUDGET_MS 4000
 
@@ -61,6 +64,8 @@ lazy_ports_init(struct lazy_ports *lazy,
 	    .find_host = find_host,
 	    .find_mx = find_mx,
 	    .find_address = find_address,
+	    .read_include = include_file_read,
+	    .find_user = users_find,
 	};
 }
 

@@ -369,6 +369,8 @@ begin_policy(struct loading *loading, const struct own_names *own)
 
 	loading->policy = ARENA_NEW(loading->arena, struct policy);
 	*loading->policy = loading->settings->options;
+	loading->policy->allow_unsafe_files =
+	    loading->settings->allow_unsafe_files;
 	loading->policy->hostname = without_dot(
 	    hostname.len == 0 ? own->hostname
 			      : arena_copy_lower(loading->arena, hostname));

@@ -2,9 +2,11 @@
 #include "milter/policyd.h"
 
 #include "milter/attributes.h"
+#include "milter/include_file.h"
 #include "milter/log.h"
 #include "milter/reload.h"
 #include "milter/server.h"
+#include "milter/users.h"
 #include "policy/decide.h"
 
 #include <string.h>
@@ -238,6 +240,8 @@ judge(struct request *r, struct strbuf *reply)
 	r->resolver.resolver = r->service->resolver;
 	r->resolver.deadline = deadline_in(REQUEST_BUDGET_MS);
 	resolver_ports(&r->resolver, &r->ports);
+	r->ports.read_include = include_file_read;
+	r->ports.find_user = users_find;
 	verdict = decide_recipient(&decision, recipient);
 	answer_verdict(r, recipient, &verdict, reply);
 }

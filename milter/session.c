@@ -15,7 +15,9 @@
  */
 #include "milter/session.h"
 
+#include "milter/include_file.h"
 #include "milter/reload.h"
+#include "milter/users.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -90,6 +92,19 @@ find_address(void *context, struct arena *arena, slice name, slice *ret_address)
 	return answer;
 }
 
+/* The time it may take is bounded by milter/users. */
+static enum world_answer
+find_user(void *context, struct arena *arena, slice name)
+{
+	struct watch_call call;
+	enum world_answer answer;
+
+	(void)ask(context, &call);
+	answer = users_find(NULL, arena, name);
+	watch_leave(&call);
+	return answer;
+}
+
 struct milter_session *
 session_new(struct service *service)
 {
@@ -110,7 +125,9 @@ session_new(struct service *service)
 	session->ports = (struct ports){.context = session,
 	    .find_host = find_host,
 	    .find_mx = find_mx,
-	    .find_address = find_address};
+	    .find_address = find_address,
+	    .read_include = include_file_read,
+	    .find_user = find_user};
 	atomic_fetch_add(&service->counters.connections, 1);
 	atomic_fetch_add(&service->counters.open_sessions, 1);
 	return session;

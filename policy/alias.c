@@ -39,17 +39,6 @@ is_as_typed(const struct decision *d, slice typed, const struct target *t,
 	    : slice_eq_nocase(typed, address);
 }
 
-/* Two spellings of one user ("\\user" and "user") are one address. */
-static bool
-is_listed(const struct expansion *e, slice address)
-{
-	for (size_t i = 0; i < e->count; i++) {
-		if (slice_eq(e->addresses[i], address))
-			return true;
-	}
-	return false;
-}
-
 static slice
 owner_of(const struct target *t)
 {
@@ -78,7 +67,7 @@ common_owner(const struct walk *w)
 	for (const struct target *t = w->first; t != NULL; t = t->next) {
 		slice owner = owner_of(t);
 
-		if (t->is_dead)
+		if (!target_is_living(t))
 			continue;
 		if (!is_first && !slice_eq_nocase(owner, common))
 			return own_owner(w);
@@ -110,30 +99,20 @@ count_living(const struct walk *w)
 	size_t count = 0;
 
 	for (const struct target *t = w->first; t != NULL; t = t->next)
-		count += !t->is_dead;
+		count += target_is_living(t);
 	return count;
 }
 
-/* The order of the lists, which were walked backwards. */
 static void
-list_backwards(const struct decision *d, const struct walk *w,
-    struct expansion *e, size_t count)
+list_living(const struct decision *d, struct walk *w, struct expansion *e)
 {
-	slice *addresses = ARENA_ARRAY(d->arena, slice, count);
-	size_t at = count;
-
-	e->addresses = addresses + count;
-	for (const struct target *t = w->first; t != NULL; t = t->next) {
+	e->addresses = ARENA_ARRAY(d->arena, slice, count_living(w));
+	for (struct target *t = w->first; t != NULL; t = t->next) {
 		slice address;
 
-		if (t->is_dead)
-			continue;
-		address = target_address(w, t);
-		if (t->is_quoted && is_listed(e, address))
-			continue;
-		addresses[--at] = arena_copy(d->arena, address);
-		e->addresses = addresses + at;
-		e->count++;
+		if (walk_take(w, t, &address))
+			e->addresses[e->count++] =
+			    arena_copy(d->arena, address);
 	}
 }
 
@@ -142,19 +121,19 @@ first_living(const struct walk *w)
 {
 	const struct target *t = w->first;
 
-	while (t->is_dead)
+	while (!target_is_living(t))
 		t = t->next;
 	return t;
 }
 
 static struct expansion
-expansion_of(const struct decision *d, const struct walk *w, slice recipient)
+expansion_of(const struct decision *d, struct walk *w, slice recipient)
 {
 	struct expansion e = {.kind = EXPANSION_SET};
 	const struct target *only = first_living(w);
 	bool failed = false;
 
-	list_backwards(d, w, &e, count_living(w));
+	list_living(d, w, &e);
 	if (e.count == 1 &&
 	    is_as_typed(d, without_angles(recipient), only, e.addresses[0]))
 		e.kind = only->is_left ? EXPANSION_MTA : EXPANSION_SAME;

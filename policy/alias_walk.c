@@ -47,6 +47,24 @@ stop_for_now(struct walk *w)
  * Targets.
  */
 
+bool
+target_is_living(const struct target *t)
+{
+	return t->is_met && !t->is_dead;
+}
+
+static struct target *
+new_target(struct walk *w, slice written, struct target *parent)
+{
+	struct target *t = ARENA_NEW(w->d->arena, struct target);
+
+	t->written = written;
+	t->parent = parent;
+	*w->end = t;
+	w->end = &t->next;
+	return t;
+}
+
 static slice
 without_escapes(struct arena *arena, slice text)
 {
@@ -102,21 +120,25 @@ same_target(const struct target *a, const struct target *b)
 	    slice_eq(a->detail, b->detail);
 }
 
+/* All spellings of a name are in one bucket. */
 static struct target **
 bucket_of(struct walk *w, const struct target *t)
 {
 	unsigned hash = 2166136261U;
 
-	for (size_t i = 0; i < t->name.len; i++)
-		hash = (hash ^ (unsigned char)ascii_lower(t->name.ptr[i])) *
-		    16777619U;
+	for (size_t i = 0; i < t->name.len; i++) {
+		char c = ascii_lower(t->name.ptr[i]);
+
+		if (c != '\\')
+			hash = (hash ^ (unsigned char)c) * 16777619U;
+	}
 	return &w->buckets[hash % WALK_BUCKETS];
 }
 
 /* False for one that was met before. As in sendmail the recipient itself does
  * not count for that: what leads back to it is a loop, found elsewhere. */
 static bool
-enqueue(struct walk *w, struct target *t)
+meet(struct walk *w, struct target *t)
 {
 	struct target **bucket = bucket_of(w, t);
 
@@ -127,8 +149,26 @@ enqueue(struct walk *w, struct target *t)
 	}
 	t->next_in_bucket = *bucket;
 	*bucket = t;
-	*w->end = t;
-	w->end = &t->next;
+	t->is_met = true;
+	return true;
+}
+
+bool
+walk_take(struct walk *w, struct target *t, slice *ret_address)
+{
+	slice address;
+
+	if (!target_is_living(t))
+		return false;
+	address = target_address(w, t);
+	for (const struct target *old = *bucket_of(w, t); old != NULL;
+	     old = old->next_in_bucket) {
+		if (old->is_taken &&
+		    same_address(target_address(w, old), address))
+			return false;
+	}
+	t->is_taken = true;
+	*ret_address = address;
 	return true;
 }
 
@@ -231,11 +271,9 @@ static struct target *
 target_from(struct walk *w, slice written, struct target *parent)
 {
 	struct route route = route_find(w->d, written);
-	struct target *t = ARENA_NEW(w->d->arena, struct target);
+	struct target *t = new_target(w, written, parent);
 	enum special special;
 
-	t->written = written;
-	t->parent = parent;
 	t->is_primary = parent == NULL;
 	switch (route.kind) {
 	case ROUTE_ERROR:
@@ -345,14 +383,13 @@ walk_list(struct walk *w, slice list, struct target *parent, unsigned level)
 			return;
 		if (!break_loop(w, t))
 			continue;
-		t->next = members;
+		t->next_to_walk = members;
 		members = t;
 	}
 	while (members != NULL && is_well(w)) {
 		struct target *t = members;
 
-		members = t->next;
-		t->next = NULL;
+		members = t->next_to_walk;
 		walk_target(w, t, level);
 	}
 }
@@ -378,7 +415,8 @@ walk_include(struct walk *w, struct target *t, unsigned level)
 	t->is_dead = true;
 	if (ports->read_include != NULL)
 		answer = ports->read_include(
-		    ports->context, w->d->arena, t->name, &text);
+		    ports->context, w->d->arena, t->name,
+		    w->d->policy->allow_unsafe_files, &text);
 	trace_add(w->d->trace, "include " SLICE_FMT ": %s", SLICE_ARG(t->name),
 	    answer == WORLD_FOUND ? "read" : "cannot be read");
 	switch (answer) {
@@ -466,12 +504,12 @@ walk_alias(struct walk *w, struct target *t, slice value, unsigned level)
 static struct target *
 target_like(struct walk *w, struct target *t, slice name, slice detail)
 {
-	struct target *new = ARENA_NEW(w->d->arena, struct target);
+	struct target *new = new_target(w, t->written, t);
 
-	*new = (struct target){.kind = TARGET_USER, .name = name,
-	    .detail = detail, .written = t->written,
-	    .is_primary = t->is_primary, .is_quoted = t->is_quoted,
-	    .parent = t};
+	new->name = name;
+	new->detail = detail;
+	new->is_primary = t->is_primary;
+	new->is_quoted = t->is_quoted;
 	return new;
 }
 
@@ -585,7 +623,7 @@ walk_target(struct walk *w, struct target *t, unsigned level)
 		    t->written);
 		return;
 	}
-	if (!enqueue(w, t))
+	if (!meet(w, t))
 		return;
 	switch (t->kind) {
 	case TARGET_USER:
@@ -603,7 +641,7 @@ static bool
 leads_to_nobody(const struct walk *w)
 {
 	for (const struct target *t = w->first; t != NULL; t = t->next) {
-		if (!t->is_dead)
+		if (target_is_living(t))
 			return false;
 	}
 	return true;

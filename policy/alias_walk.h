@@ -30,9 +30,12 @@ struct target {
 	bool is_final;	 /* its detail names no alias, nor does luser_relay */
 	bool refers_to_itself;
 	bool is_left;	 /* to the MTA */
+	bool is_met;	 /* walked to, and not as a duplicate */
 	bool is_dead;	 /* others are in its place */
+	bool is_taken;
 	struct target *parent;
-	struct target *next; /* as they were met */
+	struct target *next; /* as they stand in the lists */
+	struct target *next_to_walk;
 	struct target *next_in_bucket;
 };
 
@@ -51,6 +54,10 @@ struct walk {
 /* Everything in the walk is of the decision's arena. */
 void walk_aliases(
     const struct decision *d, slice recipient, struct walk *ret_walk);
+/* Is mail to go there? */
+bool target_is_living(const struct target *target);
+/* Once for each address that is living: some are so in several spellings. */
+bool walk_take(struct walk *walk, struct target *target, slice *ret_address);
 /* A user's name without backslashes; in quotes they belong to it. */
 slice target_plain_user(struct arena *arena, slice user);
 /* As it is written for others: a user plain, with its detail behind it. */

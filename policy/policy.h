@@ -50,6 +50,7 @@ struct policy {
 	bool always_add_domain;
 	bool redirect;
 	slice luser_relay; /* where mail for unknown users goes, or empty */
+	bool allow_unsafe_files; /* of ":include:" as well */
 
 	enum delay_checks delay_checks;
 	enum relay_mail_from relay_mail_from;

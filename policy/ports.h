@@ -41,11 +41,12 @@ struct ports {
 	enum world_answer (*find_address)(void *context, struct arena *arena,
 	    slice name, slice *ret_address);
 	/* The text of an ":include:" file of the aliases. WORLD_NONE when it
-	 * is not there or not safe to read. NULL: no such files are read. */
+	 * is not there or may not be read; `allow_unsafe` as the policy says.
+	 * NULL: no such files are read. */
 	enum world_answer (*read_include)(void *context, struct arena *arena,
-	    slice path, slice *ret_text);
-	/* Is there such a user on this host? WORLD_FOUND or WORLD_NONE, or
-	 * WORLD_TEMPFAIL. NULL: everybody is taken for a user. */
+	    slice path, bool allow_unsafe, slice *ret_text);
+	/* Is there such a user on this host? Asked where aliases go in a
+	 * circle, and for luser_relay. NULL: everybody is taken for a user. */
 	enum world_answer (*find_user)(
 	    void *context, struct arena *arena, slice name);
 };

@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * One question is under way at a time. Who comes to an idle thread puts his
+ * question down and waits for its number to be answered; who comes to a busy
+ * one waits for it to become idle. A question that nobody waits for any more
+ * is answered all the same, and kept.
+ */
+#include "milter/users.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <pwd.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "milter/deadline.h"
+
+enum {
+	PATIENCE_MS = 1000,
+	USER_KEPT_MS = 60 * 1000,
+	NOBODY_KEPT_MS = 10 * 1000,
+	MOST_KEPT = 1024,
+	LONGEST_NAME = 255,
+	BUFFER_SIZE = 16 * 1024,
+	MOST_BUFFER = 1024 * 1024,
+};
+
+struct kept {
+	char name[LONGEST_NAME + 1];
+	enum world_answer answer;
+	deadline_ms until; /* 0: nothing is kept here */
+};
+
+static struct {
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	bool is_started;
+	bool is_stuck; /* somebody has waited in vain */
+	char name[LONGEST_NAME + 1];
+	unsigned long asked;
+	unsigned long answered;
+	enum world_answer answer; /* to question number `answered` */
+	users_source *source;
+	struct kept kept[MOST_KEPT];
+} users = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static enum world_answer
+ask_system_with(const char *name, char *buffer, size_t size, bool *ret_again)
+{
+	struct passwd entry;
+	struct passwd *found = NULL;
+	int problem = getpwnam_r(name, &entry, buffer, size, &found);
+
+	*ret_again = problem == ERANGE;
+	if (found != NULL)
+		return WORLD_FOUND;
+	/* getpwnam(3) lists what systems return for "not found". */
+	switch (problem) {
+	case 0:
+	case ENOENT:
+	case ESRCH:
+	case EBADF:
+	case EPERM:
+		return WORLD_NONE;
+	}
+	return WORLD_TEMPFAIL;
+}
+
+static enum world_answer
+ask_system(const char *name)
+{
+	size_t size = BUFFER_SIZE;
+	char *buffer = xmalloc(size);
+	enum world_answer answer;
+	bool again;
+
+	while (answer = ask_system_with(name, buffer, size, &again), again) {
+		if (size >= MOST_BUFFER)
+			break;
+		size *= 2;
+		buffer = xrealloc(buffer, size);
+	}
+	free(buffer);
+	return answer;
+}
+
+static struct kept *
+place_of(const char *name)
+{
+	unsigned hash = 2166136261U;
+
+	for (; *name != '\0'; name++)
+		hash = (hash ^ (unsigned char)*name) * 16777619U;
+	return &users.kept[hash % MOST_KEPT];
+}
+
+/* With the lock held, here and below. */
+static void
+keep(const char *name, enum world_answer answer)
+{
+	struct kept *k = place_of(name);
+	unsigned ms = answer == WORLD_FOUND ? USER_KEPT_MS : NOBODY_KEPT_MS;
+
+	if (answer == WORLD_TEMPFAIL)
+		return;
+	memcpy(k->name, name, strlen(name) + 1);
+	k->answer = answer;
+	k->until = deadline_in(ms);
+}
+
+static bool
+recall(const char *name, enum world_answer *ret_answer)
+{
+	const struct kept *k = place_of(name);
+
+	if (k->until == 0 || deadline_passed(k->until) ||
+	    strcmp(k->name, name) != 0)
+		return false;
+	*ret_answer = k->answer;
+	return true;
+}
+
+static void *
+run(void *unused)
+{
+	(void)unused;
+	(void)pthread_mutex_lock(&users.lock);
+	for (;;) {
+		char name[LONGEST_NAME + 1];
+		users_source *source = users.source;
+		enum world_answer answer;
+
+		if (users.answered == users.asked) {
+			(void)pthread_cond_wait(&users.changed, &users.lock);
+			continue;
+		}
+		memcpy(name, users.name, sizeof(name));
+		(void)pthread_mutex_unlock(&users.lock);
+		answer = source == NULL ? ask_system(name) : source(name);
+		(void)pthread_mutex_lock(&users.lock);
+		if (source == users.source)
+			keep(name, answer);
+		users.answer = answer;
+		users.answered = users.asked;
+		users.is_stuck = false;
+		(void)pthread_cond_broadcast(&users.changed);
+	}
+	return NULL;
+}
+
+/* Signals are for others. */
+static bool
+start(void)
+{
+	pthread_condattr_t attributes;
+	pthread_t thread;
+	sigset_t all;
+	sigset_t before;
+
+	if (users.is_started)
+		return true;
+	(void)pthread_condattr_init(&attributes);
+	(void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+	(void)pthread_cond_init(&users.changed, &attributes);
+	(void)pthread_condattr_destroy(&attributes);
+	(void)sigfillset(&all);
+	(void)pthread_sigmask(SIG_SETMASK, &all, &before);
+	users.is_started = pthread_create(&thread, NULL, run, NULL) == 0;
+	(void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (users.is_started)
+		(void)pthread_detach(thread);
+	else
+		(void)pthread_cond_destroy(&users.changed);
+	return users.is_started;
+}
+
+static bool
+wait_until(deadline_ms deadline)
+{
+	struct timespec until = deadline_timespec(deadline);
+
+	if (pthread_cond_timedwait(&users.changed, &users.lock, &until) == 0)
+		return true;
+	users.is_stuck = users.answered != users.asked;
+	return false;
+}
+
+static enum world_answer
+ask_thread(const char *name)
+{
+	deadline_ms deadline = deadline_in(PATIENCE_MS);
+	enum world_answer answer;
+	unsigned long number;
+
+	while (users.answered != users.asked) {
+		if (users.is_stuck || !wait_until(deadline))
+			return WORLD_TEMPFAIL;
+	}
+	/* Somebody else may have asked for the same. */
+	if (recall(name, &answer))
+		return answer;
+	memcpy(users.name, name, strlen(name) + 1);
+	number = ++users.asked;
+	(void)pthread_cond_broadcast(&users.changed);
+	while (users.answered < number) {
+		if (!wait_until(deadline))
+			return WORLD_TEMPFAIL;
+	}
+	if (recall(name, &answer))
+		return answer;
+	/* What is not kept may be gone already, for another's answer. */
+	return users.answered == number ? users.answer : WORLD_TEMPFAIL;
+}
+
+enum world_answer
+users_find(void *context, struct arena *arena, slice name)
+{
+	enum world_answer answer;
+	const char *text;
+
+	(void)context;
+	if (name.len == 0 || name.len > LONGEST_NAME ||
+	    slice_index(name, '\0') < name.len)
+		return WORLD_NONE;
+	text = arena_cstr(arena, name);
+	(void)pthread_mutex_lock(&users.lock);
+	if (!recall(text, &answer))
+		answer = start() ? ask_thread(text) : WORLD_TEMPFAIL;
+	(void)pthread_mutex_unlock(&users.lock);
+	return answer;
+}
+
+void
+users_set_source(users_source *source)
+{
+	(void)pthread_mutex_lock(&users.lock);
+	users.source = source;
+	memset(users.kept, 0, sizeof(users.kept));
+	(void)pthread_mutex_unlock(&users.lock);
+}
