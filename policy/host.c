@@ -68,7 +68,8 @@ host_find(const struct decision *d, slice name, slice *ret_canonical)
 		answer = WORLD_FOUND;
 	if (answer != WORLD_FOUND)
 		return answer;
-	if (slice_index(canonical, '.') == canonical.len)
+	if (!slice_has_prefix_nocase(plain, SLICE("[")) &&
+	    slice_index(canonical, '.') == canonical.len)
 		canonical = arena_printf(d->arena, SLICE_FMT "." SLICE_FMT,
 		    SLICE_ARG(canonical), SLICE_ARG(own_domain(d->policy)));
 	*ret_canonical = canonical;

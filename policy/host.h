@@ -9,7 +9,7 @@
 
 /* ports->find_host without the name's quotes; a name found without a dot
  * (in /etc/hosts) gets the domain of this host, as sendmail's $[name$] gives
- * it. */
+ * it, unless it was looked for by its address. */
 enum world_answer host_find(
     const struct decision *d, slice name, slice *ret_canonical);
 

@@ -170,9 +170,12 @@ apply_genericstable(struct work *w)
 		w->is_done = false;
 		return;
 	}
-	w->a = address_canonify(w->d, t);
-	if (!w->is_done)
-		set_unqualified(w, true);
+	if (w->is_done) {
+		w->a = address_canonify(w->d, t);
+		return;
+	}
+	w->a = (struct address){.local = t};
+	set_unqualified(w, true);
 }
 
 /* Masquerading */

@@ -14,5 +14,5 @@ skip() {
 for tool in m4 unshare ip dnsmasq; do
 	command -v $tool >/dev/null || skip "$tool is not here"
 done
-exec "${PYTHON:-python3}" -B "$top_srcdir/tests/parity/run.py" \
+exec "${PYTHON:-python3}" -B "$top_srcdir/tests/parity/${parity_test:-run.py}" \
 	--milterctl "$top_builddir/milterctl" --sendmail-root "$root"
