@@ -182,6 +182,19 @@ access_find_address(const struct access_query *q, slice address)
 	return value;
 }
 
+/* The domain as seen from the detail, which ends at the first "@": a local
+ * part may have one, too. */
+static slice
+domain_behind(const struct access_query *q, slice detail, slice host)
+{
+	size_t at = inner_index(detail, '@');
+
+	return host.len == 0 || at == detail.len
+	    ? host
+	    : arena_printf(q->d->arena, SLICE_FMT "@" SLICE_FMT,
+		SLICE_ARG(slice_from(detail, at + 1)), SLICE_ARG(host));
+}
+
 struct access_value
 access_find_full(const struct access_query *q, slice local, slice host)
 {
@@ -192,6 +205,7 @@ access_find_full(const struct access_query *q, slice local, slice host)
 	value = find_parts(q, local, SLICE("@"), host);
 	if (value.kind != ACCESS_NONE || plus >= local.len)
 		return value;
+	host = domain_behind(q, slice_from(local, plus), host);
 	value = find_parts(q, base, SLICE("+*@"), host);
 	if (value.kind != ACCESS_NONE)
 		return value;
