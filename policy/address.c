@@ -225,10 +225,8 @@ static struct tokens
 canonify_uucp_host(const struct decision *d, struct tokens host)
 {
 	struct tokens name = tokens_part(host, 0, host.count - 2);
-	struct tokens found = name;
+	struct tokens found = look_up(d, name);
 
-	if (!d->policy->nocanonify)
-		found = look_up(d, name);
 	if (has_final_dot(found))
 		return found;
 	return tokens_concat(
@@ -306,7 +304,7 @@ canonify_host(const struct decision *d, struct tokens host)
 		host = map_domain(d, host, name);
 		name = tokens_join(d->arena, host);
 	}
-	if (ends_with_word(host, SLICE("UUCP")))
+	if (!d->policy->nocanonify && ends_with_word(host, SLICE("UUCP")))
 		host = canonify_uucp_host(d, host);
 	if (!has_final_dot(host))
 		host = canonify_name(d, host, name);

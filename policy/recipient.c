@@ -29,9 +29,13 @@ static enum world_answer
 is_mx_served(const struct decision *d, slice host)
 {
 	struct name_list exchangers;
-	enum world_answer answer = d->ports->find_mx(d->ports->context,
-	    d->arena, host_unquoted(d->arena, host), &exchangers);
+	enum world_answer answer;
 
+	/* Here, and only here, a blank is no dot. */
+	if (slice_index(host, ' ') < host.len)
+		return WORLD_NONE;
+	answer = d->ports->find_mx(d->ports->context, d->arena,
+	    host_unquoted(d->arena, host), &exchangers);
 	if (answer != WORLD_FOUND)
 		return answer;
 	for (size_t i = 0; i < exchangers.count; i++) {
