@@ -61,12 +61,12 @@ read_attributes(struct request *r, slice text)
 /* Dot-string of RFC 5321: needs no quotes. Bytes above 127 are left alone
  * (SMTPUTF8). */
 static bool
-is_plain_local_part(slice local)
+is_plain(slice word)
 {
 	static const char specials[] = " \t\"(),:;<>@[\\]";
 
-	for (size_t i = 0; i < local.len; i++) {
-		unsigned char c = (unsigned char)local.ptr[i];
+	for (size_t i = 0; i < word.len; i++) {
+		unsigned char c = (unsigned char)word.ptr[i];
 
 		if (c < ' ' || c == 0x7f || strchr(specials, c) != NULL)
 			return false;
@@ -74,8 +74,74 @@ is_plain_local_part(slice local)
 	return true;
 }
 
-/* Postfix tells addresses without quotes and brackets; as typed, "a@b"@c and
- * a@b@c are very different things. */
+static void
+add_quoted(struct strbuf *path, slice text)
+{
+	strbuf_add_char(path, '"');
+	for (size_t i = 0; i < text.len; i++) {
+		if (text.ptr[i] == '"' || text.ptr[i] == '\\')
+			strbuf_add_char(path, '\\');
+		strbuf_add_char(path, text.ptr[i]);
+	}
+	strbuf_add_char(path, '"');
+}
+
+/* Of the word at the front: up to "@", "%" or "!". */
+static size_t
+word_length(slice text)
+{
+	size_t len = 0;
+
+	while (len < text.len && strchr("@%!", text.ptr[len]) == NULL)
+		len++;
+	return len;
+}
+
+/* A last word that is empty is odd: Postfix takes "host!" for nobody at that
+ * host, sendmail for a user of this one. */
+static bool
+has_plain_words(slice text)
+{
+	size_t len;
+
+	while ((len = word_length(text)) < text.len) {
+		if (!is_plain(slice_first(text, len)) || len + 1 == text.len)
+			return false;
+		text = slice_from(text, len + 1);
+	}
+	return is_plain(text);
+}
+
+static void
+add_word(struct strbuf *path, slice word, bool is_last)
+{
+	if (is_plain(word) && !(is_last && word.len == 0))
+		strbuf_add(path, word);
+	else
+		add_quoted(path, word);
+}
+
+/* Each word in quotes of its own where it needs them. */
+static void
+add_words(struct strbuf *path, slice text)
+{
+	size_t len;
+
+	while ((len = word_length(text)) < text.len) {
+		add_word(path, slice_first(text, len), false);
+		strbuf_add_char(path, text.ptr[len]);
+		text = slice_from(text, len + 1);
+	}
+	add_word(path, text, true);
+}
+
+/*
+ * Postfix tells addresses without quotes and brackets; as typed, "a@b"@c and
+ * a@b@c are very different things. But it goes by "@", "%" and "!" that were
+ * in quotes as well ("u%b "@c is u at b to it, if c is its own), where
+ * sendmail looks into quotes only if nothing odd is in them. So the words
+ * between them are quoted, not the whole, where one of them is odd.
+ */
 static slice
 path_from_postfix(struct arena *arena, slice address)
 {
@@ -83,17 +149,14 @@ path_from_postfix(struct arena *arena, slice address)
 	slice local = slice_first(address, at);
 	struct strbuf path;
 
-	if (at == address.len || is_plain_local_part(local))
-		return arena_printf(
-		    arena, "<" SLICE_FMT ">", SLICE_ARG(address));
 	strbuf_init(&path, arena);
-	strbuf_add(&path, SLICE("<\""));
-	for (size_t i = 0; i < local.len; i++) {
-		if (local.ptr[i] == '"' || local.ptr[i] == '\\')
-			strbuf_add_char(&path, '\\');
-		strbuf_add_char(&path, local.ptr[i]);
-	}
-	strbuf_add_char(&path, '"');
+	strbuf_add_char(&path, '<');
+	if (!has_plain_words(local))
+		add_words(&path, local);
+	else if (slice_index(local, '@') < local.len)
+		add_quoted(&path, local);
+	else
+		strbuf_add(&path, local);
 	strbuf_add(&path, slice_from(address, at));
 	strbuf_add_char(&path, '>');
 	return strbuf_slice(&path);

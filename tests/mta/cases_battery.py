@@ -7,8 +7,9 @@ milterd gives to the same words in the same run; whatever is accepted must stay
 on the mail host.
 
 Postfix reads some forms differently before anybody is asked: where it finds a
-syntax error of its own (501), and where it takes \\@ for an @ or hands an
-address on without its quotes, the code is the one in the third column.
+syntax error of its own (501), and where it takes \\@ for an @, hands an
+address on without its quotes, or goes by what stands in quotes where sendmail
+does not, the code is the one in the third column.  A blank is written \\s.
 """
 
 import policies
@@ -78,6 +79,11 @@ FORMS = """
 <spam@abc.com>           <u=victim.example@abc.com>
 <spam@abc.com>           <U@VICTIM.EXAMPLE>
 <spam@evil.example>      <u@192.0.2.1>                     501
+<spam@abc.com>           <"u%victim.example\\s"@abc.com>    550
+<spam@abc.com>           <"u\\sx%victim.example"@abc.com>   550
+<spam@abc.com>           <"u(%victim.example"@abc.com>     550
+<spam@abc.com>           <"<x>%victim.example"@abc.com>    550
+<spam@abc.com>           <"victim.example!u(x"@abc.com>    550
 """
 
 
@@ -85,6 +91,7 @@ def forms():
     """Sender, recipient and, if it differs, Postfix's own code."""
     for row in FORMS.strip().split("\n"):
         sender, recipient, *code = row.replace("\\\\", "\\").split()
+        recipient = recipient.replace("\\s", " ")
         yield sender, recipient, code[0] if code else None
 
 

@@ -107,7 +107,16 @@ def test_address_tricks_open_nothing(programs, directory):
                               "@abc.com:u@victim.example",
                               "u@victim.example@relayed.example",
                               "u\\@victim.example@abc.com",
-                              'u"@victim.example'):
+                              'u"@victim.example',
+                              # What Postfix looks into, and sendmail not.
+                              "u%victim.example @abc.com",
+                              "u x@victim.example@abc.com",
+                              "u(%victim.example@abc.com",
+                              "<x>%victim.example@abc.com",
+                              "<x>%victim.example",
+                              "victim.example!u(x@abc.com",
+                              "victim.example!@abc.com",
+                              "victim.example!<x>@relayed.example"):
                 got = ask_policy(sock, recipient=recipient)
                 assert got != "OK", f"{recipient}: {got}"
             for recipient in ("u@victim.example@abc.com",
