@@ -58,13 +58,15 @@ class NameServer:
     def _serve(self):
         while True:
             try:
-                query, client = self._socket.recvfrom(4096)
-            except OSError:
+                self._answer(*self._socket.recvfrom(4096))
+            except OSError:             # closed
                 return
-            first = query[13:13 + query[12]].decode("latin-1")
-            if not first.isdigit() or int(first) != SILENT:
-                rcode = SERVFAIL if first == str(BROKEN) else NXDOMAIN
-                self._socket.sendto(self._reply(query, rcode), client)
+
+    def _answer(self, query, client):
+        first = query[13:13 + query[12]].decode("latin-1")
+        if not first.isdigit() or int(first) != SILENT:
+            rcode = SERVFAIL if first == str(BROKEN) else NXDOMAIN
+            self._socket.sendto(self._reply(query, rcode), client)
 
     @staticmethod
     def _reply(query, rcode):
