@@ -10,12 +10,12 @@
 enum { REPLY_MAX = 960 }; /* libmilter refuses more than 980 bytes */
 
 slice
-apply_clean_text(struct arena *arena, slice text)
+apply_clean_text(struct arena *arena, slice text, size_t most)
 {
 	struct strbuf clean;
 
 	strbuf_init(&clean, arena);
-	for (size_t i = 0; i < text.len && clean.len < REPLY_MAX; i++) {
+	for (size_t i = 0; i < text.len && clean.len < most; i++) {
 		char c = text.ptr[i];
 
 		strbuf_add_char(&clean, c < ' ' || c > '~' ? '?' : c);
@@ -53,7 +53,8 @@ refuse(SMFICTX *ctx, struct arena *scratch, const struct answer *answer)
 {
 	const struct verdict *verdict = &answer->verdict;
 	slice text = apply_clean_text(
-	    scratch, verdict_reply_text(scratch, verdict, answer->with_about));
+	    scratch, verdict_reply_text(scratch, verdict, answer->with_about),
+	    answer->text_max > 0 ? (size_t)answer->text_max : REPLY_MAX);
 	char *enhanced = arena_cstr(scratch, verdict->enhanced);
 	char code[16];
 

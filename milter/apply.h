@@ -17,8 +17,8 @@ sfsistat apply_answer(
     SMFICTX *ctx, struct arena *scratch, const struct answer *answer);
 
 /* The text as an SMTP reply can carry it: no controls, no 8-bit bytes, cut to
- * what libmilter takes, and '%' doubled, since the MTAs take a single one for a
+ * `most` bytes, and '%' doubled, since the MTAs take a single one for a
  * format. */
-slice apply_clean_text(struct arena *arena, slice text);
+slice apply_clean_text(struct arena *arena, slice text, size_t most);
 
 #endif

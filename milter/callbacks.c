@@ -169,6 +169,15 @@ on_negotiate(SMFICTX *ctx, unsigned long actions, unsigned long steps,
 	return SMFIS_CONTINUE;
 }
 
+/* What the callback returns, the reply told to libmilter. */
+static sfsistat
+give(SMFICTX *ctx, const struct milter_session *session, struct answer answer)
+{
+	answer.text_max =
+	    session->generation->settings->limits.reply_length;
+	return apply_answer(ctx, session->scratch, &answer);
+}
+
 static sfsistat
 without_session(SMFICTX *ctx)
 {
@@ -193,7 +202,7 @@ on_connect(SMFICTX *ctx, char *host, _SOCK_ADDR *address)
 		return without_session(ctx);
 	session_connect(session, slice_from_cstr(host), address, &macros);
 	answer = stage_connect(session);
-	return apply_answer(ctx, session->scratch, &answer);
+	return give(ctx, session, answer);
 }
 
 static sfsistat
@@ -206,7 +215,7 @@ on_helo(SMFICTX *ctx, char *helo)
 		return without_session(ctx);
 	session_helo(session, slice_from_cstr(helo));
 	answer = stage_helo(session);
-	return apply_answer(ctx, session->scratch, &answer);
+	return give(ctx, session, answer);
 }
 
 static sfsistat
@@ -220,7 +229,7 @@ on_envfrom(SMFICTX *ctx, char **arguments)
 		return without_session(ctx);
 	session_mail(session, arguments, &macros);
 	answer = stage_mail(session, &macros);
-	return apply_answer(ctx, session->scratch, &answer);
+	return give(ctx, session, answer);
 }
 
 static sfsistat
@@ -233,7 +242,7 @@ on_envrcpt(SMFICTX *ctx, char **arguments)
 	if (session == NULL)
 		return without_session(ctx);
 	answer = stage_recipient(session, arguments, &macros);
-	return apply_answer(ctx, session->scratch, &answer);
+	return give(ctx, session, answer);
 }
 
 static sfsistat
@@ -277,7 +286,7 @@ on_eom(SMFICTX *ctx)
 	answer = stage_end_of_message(session, &macros);
 	status = answer.edits == NULL || edits_apply(ctx, session->scratch,
 					     session, answer.edits)
-		     ? apply_answer(ctx, session->scratch, &answer)
+		     ? give(ctx, session, answer)
 		     : SMFIS_TEMPFAIL;
 	session_end_message(session);
 	return status;

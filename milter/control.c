@@ -292,10 +292,9 @@ answer(struct service *service, struct arena *arena, slice request,
 
 /* A session of explain may hold a request's worker for as long as DNS takes,
  * so there are a few; the input is cut into pieces by milterctl. */
-static const struct server_kind kind = {
+static const struct server_kind base_kind = {
     .name = "control socket",
     .request_max = (size_t)512 * 1024,
-    .clients_max = 64,
     .workers_max = 8,
     .idle_ms = 10 * 1000,
     .request_ms = 10 * 1000,
@@ -311,8 +310,10 @@ bool
 control_start(struct service *service, const struct settings *settings,
     struct error *error)
 {
+	struct server_kind kind = base_kind;
 	struct socket_owner owner;
 
+	kind.clients_max = (unsigned)settings->limits.control_clients;
 	if (settings->control_socket.len == 0)
 		return true;
 	/* Nobody knows who calls at an inet port. */

@@ -205,7 +205,8 @@ take_in(struct run *run, const struct decision *d)
 	struct explain_message *message =
 	    ARENA_NEW(run->arena, struct explain_message);
 
-	explain_message_begin(message, d);
+	explain_message_begin(
+	    message, d, &run->explain->generation->settings->limits);
 	for (const struct explain_stage *s = run->answer.first; s != NULL;
 	     s = s->next) {
 		if (s->recipient.len > 0 && !verdict_is_refusal(&s->verdict))

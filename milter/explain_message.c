@@ -12,13 +12,14 @@ explain_message_matters(const struct policy *policy)
 }
 
 void
-explain_message_begin(struct explain_message *message, const struct decision *d)
+explain_message_begin(struct explain_message *message,
+    const struct decision *d, const struct limits *limits)
 {
 	*message = (struct explain_message){
 	    .arena = d->arena,
 	    .sender = d->session->sender,
 	};
-	intake_begin(&message->intake, d->arena, d->policy, NULL);
+	intake_begin(&message->intake, d->arena, d->policy, limits, NULL);
 }
 
 void
@@ -93,7 +94,7 @@ explain_message_rewrite(
 	struct message_input input;
 
 	if (message->intake.has_too_many_fields)
-		return intake_too_large(d->arena);
+		return intake_too_large(&message->intake, d->arena);
 	input = intake_input(&message->intake, message->arena, message->sender);
 	message->result = rewrite_message(d, &input);
 	return message->result.verdict;

@@ -20,8 +20,8 @@ struct explain_message {
 	struct message_result result;
 };
 
-void explain_message_begin(
-    struct explain_message *message, const struct decision *d);
+void explain_message_begin(struct explain_message *message,
+    const struct decision *d, const struct limits *limits);
 void explain_message_add_recipient(
     struct explain_message *message, slice recipient);
 /* Header fields, one after the other, as the attribute "header" has them: a

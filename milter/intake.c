@@ -24,9 +24,11 @@ join_parameters(struct arena *arena, char *const *parameters)
 
 void
 intake_begin(struct intake *intake, struct arena *arena,
-    const struct policy *policy, char *const *parameters)
+    const struct policy *policy, const struct limits *limits,
+    char *const *parameters)
 {
 	*intake = (struct intake){.arena = arena,
+	    .limits = limits,
 	    .keeps_fields = policy_rewrites_headers(policy)};
 	/* Whether mail is local decides how its header is rewritten. */
 	intake->keeps_recipients =
@@ -59,7 +61,7 @@ intake_add_recipient(
 
 	if (!intake->keeps_recipients)
 		return true;
-	if (intake->recipient_count == INTAKE_RECIPIENTS_MAX) {
+	if (intake->recipient_count >= (size_t)intake->limits->recipients) {
 		intake->has_too_many_recipients = true;
 		return false;
 	}
@@ -91,8 +93,8 @@ intake_add_header(struct intake *intake, slice name, slice value)
 	if (!intake->keeps_fields || header_kind(name) == HEADER_OTHER)
 		return;
 	intake->field_bytes += value.len;
-	if (intake->field_count == INTAKE_FIELDS_MAX ||
-	    intake->field_bytes > INTAKE_FIELD_BYTES_MAX) {
+	if (intake->field_count >= (size_t)intake->limits->header_lines ||
+	    intake->field_bytes > intake->limits->header_bytes) {
 		intake->has_too_many_fields = true;
 		return;
 	}
@@ -108,14 +110,14 @@ intake_add_header(struct intake *intake, slice name, slice value)
 }
 
 struct verdict
-intake_too_large(struct arena *arena)
+intake_too_large(const struct intake *intake, struct arena *arena)
 {
 	return (struct verdict){
 	    .kind = VERDICT_REJECT,
 	    .code = 552,
 	    .enhanced = SLICE("5.0.0"),
-	    .text = arena_printf(
-		arena, "Headers too large (%d max)", INTAKE_FIELD_BYTES_MAX),
+	    .text = arena_printf(arena, "Headers too large (%lu max)",
+		intake->limits->header_bytes),
 	    .rule = "limits",
 	};
 }

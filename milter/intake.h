@@ -11,6 +11,7 @@
 #ifndef MILTER_INTAKE_H
 #define MILTER_INTAKE_H
 
+#include "milter/settings.h"
 #include "policy/message.h"
 
 struct intake_recipient {
@@ -20,6 +21,7 @@ struct intake_recipient {
 
 struct intake {
 	struct arena *arena;
+	const struct limits *limits;
 	bool keeps_recipients;
 	bool keeps_fields;
 	bool has_too_many_recipients;
@@ -34,22 +36,18 @@ struct intake {
 	size_t field_bytes;
 };
 
-enum {
-	INTAKE_RECIPIENTS_MAX = 10000,
-	INTAKE_FIELDS_MAX = 1000,
-	INTAKE_FIELD_BYTES_MAX = 1024 * 1024,
-};
-
 /* `parameters`: the words behind the address of MAIL, NULL at the end. */
 void intake_begin(struct intake *intake, struct arena *arena,
-    const struct policy *policy, char *const *parameters);
+    const struct policy *policy, const struct limits *limits,
+    char *const *parameters);
 /* False when there are too many: this one is not kept. */
 bool intake_add_recipient(
     struct intake *intake, slice address, char *const *parameters);
 void intake_add_header(struct intake *intake, slice name, slice value);
 
 /* What a message with too many fields is answered. */
-struct verdict intake_too_large(struct arena *arena);
+struct verdict intake_too_large(
+    const struct intake *intake, struct arena *arena);
 
 /* The parameters of the recipient that an edit replaces. */
 slice intake_parameters_of(const struct intake *intake, slice recipient);

@@ -345,10 +345,8 @@ answer(struct service *service, struct arena *arena, slice text,
 
 /* Postfix keeps its connections: a hundred or more smtpd processes, five
  * minutes and more between two requests. */
-static const struct server_kind kind = {
+static const struct server_kind base_kind = {
     .name = "policy service",
-    .request_max = (size_t)16 * 1024,
-    .clients_max = 2000,
     .workers_max = 64,
     .idle_ms = 3600 * 1000,
     .request_ms = 10 * 1000,
@@ -361,8 +359,11 @@ bool
 policyd_start(struct service *service, const struct settings *settings,
     struct error *error)
 {
+	struct server_kind kind = base_kind;
 	struct socket_owner owner;
 
+	kind.request_max = settings->limits.request_size;
+	kind.clients_max = (unsigned)settings->limits.clients;
 	return settings->policy_socket.len == 0 ||
 	       (socket_owner_from_settings(settings, &owner, error) &&
 		   server_open(

@@ -69,7 +69,8 @@ struct complaint {
 };
 
 struct server {
-	const struct server_kind *kind;
+	const struct server_kind *kind; /* own_kind */
+	struct server_kind own_kind;
 	struct service *service;
 	slice address;
 	int listen_fd;
@@ -631,7 +632,7 @@ server_open(const struct server_kind *kind, struct service *service,
 		return false;
 	server = xmalloc(sizeof(*server));
 	*server = (struct server){
-	    .kind = kind,
+	    .own_kind = *kind,
 	    .service = service,
 	    .address = address,
 	    .listen_fd = fd,
@@ -644,6 +645,7 @@ server_open(const struct server_kind *kind, struct service *service,
 	    .workers = xmalloc(kind->workers_max * sizeof(pthread_t)),
 	    .next = servers,
 	};
+	server->kind = &server->own_kind;
 	servers = server;
 	return true;
 }

@@ -45,7 +45,7 @@ struct server_kind {
 };
 
 /* Listens at `address`; an empty one leaves the door shut and is no error.
- * `kind`, `service` and the address must outlive the server. */
+ * `service` and the address must outlive the server; `kind` is copied. */
 bool server_open(const struct server_kind *kind, struct service *service,
     slice address, const struct socket_owner *owner, struct error *error);
 

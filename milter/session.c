@@ -399,6 +399,7 @@ session_mail(struct milter_session *session, char *const *arguments,
 	said->rcpt_count = 0;
 	intake_begin(&session->message.intake, arena,
 	    session->generation->policy,
+	    &session->generation->settings->limits,
 	    arguments[0] == NULL ? NULL : arguments + 1);
 	atomic_fetch_add(&session->service->counters.open_messages, 1);
 }

@@ -23,6 +23,17 @@ void string_list_add(struct arena *arena, struct string_list *list, slice item);
 
 enum client_source { CLIENT_FROM_MTA, CLIENT_FROM_DNS };
 
+/* What a client can make grow, bounded. */
+struct limits {
+	int recipients;		    /* of a message, kept for rewriting */
+	int header_lines;	    /* address fields kept for rewriting */
+	unsigned long header_bytes; /* of their values */
+	int reply_length;	    /* bytes of a reply's text */
+	unsigned long request_size; /* policy service and socketmap */
+	int clients;		    /* of each of these two doors at once */
+	int control_clients;	    /* of the control socket at once */
+};
+
 struct settings {
 	const char *path; /* the file that was read */
 
@@ -61,6 +72,7 @@ struct settings {
 	enum client_source client_resolve;
 	bool allow_unsafe_files;
 	int log_level;
+	struct limits limits;
 	/* Options that policy/ reads as they are: booleans, choices, numbers
 	 * and names are set here, pointers to maps, classes and lists are
 	 * not. */

@@ -5,6 +5,7 @@
  */
 #include "milter/settings_private.h"
 
+#include <assert.h>
 #include <arpa/inet.h>
 #include <errno.h>
 #include <limits.h>
@@ -146,9 +147,11 @@ settings_judge_luser_relay(slice value)
 {
 	size_t colon = slice_index(value, ':');
 	slice place = colon < value.len ? slice_from(value, colon + 1) : value;
+	bool is_error = slice_has_prefix_nocase(value, SLICE("error:"));
 
-	if (place.len == 0 || colon == 0 || has_blank(value))
-		return "is neither host, mailer:host nor local:user";
+	if (place.len == 0 || colon == 0 || (has_blank(value) && !is_error))
+		return "is neither host, mailer:host, local:user nor "
+		       "error:text";
 	return NULL;
 }
 
@@ -451,6 +454,31 @@ settings_value(const struct settings *settings,
 	return SLICE("");
 }
 
+static void
+keep_field(
+    enum field_type type, void *to, const void *from, struct arena *arena)
+{
+	switch (type) {
+	case FIELD_STRING:
+		*(slice *)to = arena_copy(arena, *(const slice *)from);
+		return;
+	case FIELD_NUMBER:
+		memcpy(to, from, sizeof(int));
+		return;
+	case FIELD_SIZE:
+		memcpy(to, from, sizeof(unsigned long));
+		return;
+	case FIELD_MODE:
+		memcpy(to, from, sizeof(mode_t));
+		return;
+	case FIELD_LIST:
+	case FIELD_BOOL:
+	case FIELD_CHOICE:
+		break;
+	}
+	assert(false); /* no such word is fixed */
+}
+
 void
 settings_keep_fixed(struct settings *settings, const struct settings *in_force,
     struct arena *arena)
@@ -460,11 +488,7 @@ settings_keep_fixed(struct settings *settings, const struct settings *in_force,
 		void *to = field_of(settings, word);
 		const void *from = const_field_of(in_force, word);
 
-		if (!word->is_fixed)
-			continue;
-		if (word->field->type == FIELD_STRING)
-			*(slice *)to = arena_copy(arena, *(const slice *)from);
-		else
-			*(mode_t *)to = *(const mode_t *)from;
+		if (word->is_fixed)
+			keep_field(word->field->type, to, from, arena);
 	}
 }

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "milter/socketmap.h"
 
-#include "milter/log.h"
+#include "milter/lazy_ports.h"
 #include "milter/reload.h"
 #include "milter/server.h"
+#include "milter/tables.h"
 
-#define REQUEST_MAX ((size_t)10 * 1024)
 #define DIGITS_MAX 5
 
 /* "12:hello world!," */
@@ -26,8 +26,6 @@ frame(slice input, bool at_end, size_t *ret_len)
 		return FRAME_PARTIAL;
 	for (size_t i = 0; i < digits.len; i++)
 		len = len * 10 + (size_t)(digits.ptr[i] - '0');
-	if (colon + len + 2 > REQUEST_MAX)
-		return FRAME_BAD;
 	if (input.len < colon + len + 2)
 		return FRAME_PARTIAL;
 	if (input.ptr[colon + len + 1] != ',')
@@ -36,23 +34,39 @@ frame(slice input, bool at_end, size_t *ret_len)
 	return FRAME_WHOLE;
 }
 
-static slice
-look_up(
-    const struct snapshot *snapshot, struct arena *arena, slice name, slice key)
+static struct resolver *
+find_resolver(void *context)
 {
-	const struct snapshot_part *part = snapshot_find_part(snapshot, name);
-	struct map_hit hit;
+	const struct service *service = context;
 
-	if (part == NULL || part->is_class)
+	return service->resolver;
+}
+
+static slice
+look_up(struct service *service, const struct generation *generation,
+    struct arena *arena, slice name, slice key)
+{
+	struct session nobody = {.size = 0};
+	struct lazy_ports lazy;
+	struct ports ports;
+	struct decision d = {
+	    .policy = generation->policy,
+	    .ports = &ports,
+	    .session = &nobody,
+	    .arena = arena,
+	};
+	slice value = SLICE("");
+
+	lazy_ports_init(&lazy, find_resolver, service, &ports);
+	switch (tables_find(&d, generation->snapshot, name, key, &value)) {
+	case TABLE_FOUND:
+		return arena_printf(arena, "OK " SLICE_FMT, SLICE_ARG(value));
+	case TABLE_MISSING:
+		return SLICE("NOTFOUND ");
+	case TABLE_UNKNOWN:
 		return arena_printf(arena, "PERM no map '" SLICE_FMT "'",
 		    SLICE_ARG(slice_first(name, 80)));
-	switch (map_find(part->map, key, &hit)) {
-	case MAP_FOUND:
-		return arena_printf(
-		    arena, "OK " SLICE_FMT, SLICE_ARG(hit.value));
-	case MAP_MISSING:
-		return SLICE("NOTFOUND ");
-	case MAP_TEMPFAIL:
+	case TABLE_TEMPFAIL:
 		break;
 	}
 	return SLICE("TEMP the map cannot answer now");
@@ -73,7 +87,7 @@ answer(struct service *service, struct arena *arena, slice request,
 		return false;
 	generation = current_acquire();
 	if (generation != NULL)
-		result = look_up(generation->snapshot, arena,
+		result = look_up(service, generation, arena,
 		    slice_first(text, blank), slice_from(text, blank + 1));
 	strbuf_printf(reply, "%zu:", result.len);
 	strbuf_add(reply, result);
@@ -85,11 +99,9 @@ answer(struct service *service, struct arena *arena, slice request,
 
 /* Both MTAs keep their connections; sendmail takes a closed one for a
  * temporary failure, so they are not closed while an SMTP session may last. */
-static const struct server_kind kind = {
+static const struct server_kind base_kind = {
     .name = "socketmap service",
-    .request_max = REQUEST_MAX,
-    .clients_max = 2000,
-    .workers_max = 4,
+    .workers_max = 16,
     .idle_ms = 2 * 3600 * 1000,
     .request_ms = 10 * 1000,
     .reply_ms = 10 * 1000,
@@ -101,8 +113,11 @@ bool
 socketmap_start(struct service *service, const struct settings *settings,
     struct error *error)
 {
+	struct server_kind kind = base_kind;
 	struct socket_owner owner;
 
+	kind.request_max = settings->limits.request_size;
+	kind.clients_max = (unsigned)settings->limits.clients;
 	return settings->socketmap_socket.len == 0 ||
 	       (socket_owner_from_settings(settings, &owner, error) &&
 		   server_open(&kind, service, settings->socketmap_socket,

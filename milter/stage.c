@@ -288,7 +288,7 @@ decide_edits(struct milter_session *session, const struct macros *macros,
 	struct verdict verdict = {.kind = VERDICT_CONTINUE};
 
 	if (intake->has_too_many_fields) {
-		verdict = intake_too_large(session->scratch);
+		verdict = intake_too_large(intake, session->scratch);
 		record(session, &verdict, session->said.sender, macros);
 		return verdict;
 	}

@@ -27,6 +27,7 @@
 struct answer {
 	struct verdict verdict;
 	bool with_about; /* whether "<x@y>... " is for us to write */
+	int text_max;	 /* bytes of a reply's text; 0: what libmilter takes */
 	/* What is to be changed before that, or NULL; only at the end of the
 	 * message, and in memory that lasts until it is forgotten. */
 	const struct edit_list *edits;
