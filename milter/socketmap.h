@@ -2,7 +2,8 @@
 /*
  * The socketmap protocol, which both MTAs speak: netstrings "NAME KEY" in,
  * "OK data", "NOTFOUND ", "TEMP reason" or "PERM reason" out. NAME is that of a
- * map of the snapshot ("access"); values are given as the file has them.
+ * map of the snapshot ("access"), whose values are given as the file has them,
+ * or that of a table that milter/tables.h makes of them.
  */
 #ifndef MILTER_SOCKETMAP_H
 #define MILTER_SOCKETMAP_H
