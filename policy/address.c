@@ -110,14 +110,20 @@ is_empty_list(struct tokens t)
 	    token_is(t, close - 1, ';') && token_is(t, close - 2, ':');
 }
 
+/* "a@b;>", as many as there are. */
 static struct tokens
 strip_bogus_semicolon(struct arena *arena, struct tokens t)
 {
-	while (t.count >= 3 && token_is(t, t.count - 1, '>') &&
-	    token_is(t, t.count - 2, ';'))
-		t = tokens_concat(arena, tokens_part(t, 0, t.count - 2),
-		    one_token(arena, SLICE(">")));
-	return t;
+	size_t end = t.count;
+
+	if (!token_is(t, t.count - 1, '>'))
+		return t;
+	while (end >= 3 && token_is(t, end - 2, ';'))
+		end--;
+	return end == t.count
+	    ? t
+	    : tokens_concat(arena, tokens_part(t, 0, end - 1),
+		  one_token(arena, SLICE(">")));
 }
 
 /* Behind the last "<", before the next ">": RFC 733's innermost item. */

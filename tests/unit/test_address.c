@@ -413,6 +413,26 @@ START_TEST(test_deep_nesting_ends)
 }
 END_TEST
 
+/* sendmail takes them off one by one. */
+START_TEST(test_many_semicolons_cost_little)
+{
+	enum { COUNT = 4000 };
+	char typed[COUNT + 8] = "<u@x";
+	struct address_fault fault;
+	struct address a;
+	struct fixture f;
+
+	fixture_init(&f);
+	memset(typed + 4, ';', COUNT);
+	typed[4 + COUNT] = '>';
+	ck_assert(address_parse_text(
+	    &f.decision, slice_from_cstr(typed), &a, &fault));
+	ck_assert(slice_eq(address_host(&f.decision, &a), SLICE("x")));
+	ck_assert_uint_lt(arena_size(f.arena), 1024 * 1024);
+	fixture_done(&f);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -428,6 +448,7 @@ main(void)
 	tcase_add_loop_test(
 	    tcase, test_sender_macro, 0, sizeof(senders) / sizeof(*senders));
 	tcase_add_test(tcase, test_deep_nesting_ends);
+	tcase_add_test(tcase, test_many_semicolons_cost_little);
 	suite_add_tcase(suite, tcase);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_NORMAL);
