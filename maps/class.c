@@ -14,6 +14,7 @@ struct class
 	struct class_word *slots;
 	size_t slot_count; /* a power of two */
 	size_t count;
+	size_t longest; /* bytes of a word */
 	uint64_t digest;
 	size_t *kept_count;
 	size_t *kept_bytes;
@@ -118,6 +119,8 @@ class_add(struct class *set, slice word, const char *file, unsigned line)
 	*slot = (struct class_word){.word = arena_copy_lower(set->arena, word),
 	    .file = file,
 	    .line = line};
+	if (word.len > set->longest)
+		set->longest = word.len;
 	set->digest += table_entry_digest(slot->word, SLICE(""));
 	if (++set->count * 2 > set->slot_count)
 		double_slots(set);
@@ -141,7 +144,8 @@ class_find(const struct class *set, slice word)
 {
 	const struct class_word *slot;
 
-	if (set == NULL)
+	/* A client's word may be long, and every end of it may be asked for. */
+	if (set == NULL || word.len > set->longest)
 		return NULL;
 	slot = find_slot(set, word);
 	return slot->word.ptr == NULL ? NULL : slot;

@@ -121,7 +121,7 @@ rewrite_sender(const struct decision *d, const struct message_input *in,
 }
 
 struct field_work {
-	const struct decision *d;
+	struct decision d; /* its arena holds one address at a time */
 	struct rewrite how;
 	struct strbuf text;
 	size_t copied; /* of the old value */
@@ -135,7 +135,8 @@ rewrite_span(struct field_work *w, slice value, slice span)
 	size_t at = (size_t)(span.ptr - value.ptr);
 	slice new;
 
-	if (!rewrite_changes(w->d, &w->how, span, &new, &w->failed))
+	arena_reset(w->d.arena);
+	if (!rewrite_changes(&w->d, &w->how, span, &new, &w->failed))
 		return;
 	strbuf_add(&w->text, slice_first(slice_from(value, w->copied),
 	    at - w->copied));
@@ -183,14 +184,16 @@ static void
 rewrite_field(const struct decision *d, const struct header_field *field,
     enum header_kind kind, bool is_local_mail, struct message_result *result)
 {
-	struct field_work w = {.d = d,
+	struct field_work w = {.d = *d,
 	    .how = {.role = kind == HEADER_SENDER ? REWRITE_HEADER_SENDER
 						  : REWRITE_HEADER_RECIPIENT,
 		.is_local_mail = is_local_mail}};
 	const char *problem;
 
 	strbuf_init(&w.text, d->arena);
+	w.d.arena = arena_new(0);
 	problem = rewrite_spans(&w, field->value);
+	arena_free(w.d.arena);
 	if (w.failed)
 		result->verdict = access_tempfail(rule);
 	if (problem != NULL)

@@ -174,6 +174,49 @@ START_TEST(test_message)
 }
 END_TEST
 
+/* `unit` as often as it fits, between the two others. */
+static slice
+long_value(char *buffer, size_t size, const char *first, const char *unit,
+    const char *last)
+{
+	size_t len = strlen(unit);
+	char *at = stpcpy(buffer, first);
+
+	while ((size_t)(at - buffer) + len + strlen(last) < size)
+		at = stpcpy(at, unit);
+	return (slice){buffer, (size_t)(stpcpy(at, last) - buffer)};
+}
+
+/* A field may have 100 KB in Postfix, and there may be several. */
+START_TEST(test_long_fields_cost_little)
+{
+	enum { SIZE = 100 * 1024 };
+	static char many[SIZE];
+	static char deep[SIZE];
+	const struct header_field fields[] = {
+	    {SLICE("To"), long_value(many, SIZE, "", "a,", "a"), 1},
+	    {SLICE("From"), long_value(deep, SIZE, "u@", "a.", "b"), 1},
+	};
+	const struct message_input input = {
+	    .sender = SLICE("<>"), .fields = fields, .field_count = 2};
+	struct message_result result;
+	struct fixture f;
+
+	fixture_init(&f);
+	f.policy.nocanonify = true;
+	f.policy.masquerade_as = SLICE("masq.test");
+	f.policy.masquerade_entire_domain = true;
+	f.policy.masquerade_domain = fixture_class(
+	    &f, "masquerade_domain", (const char *[]){"a.test", NULL});
+	f.policy.masquerade_exception = f.policy.masquerade_domain;
+	result = rewrite_message(&f.decision, &input);
+	ck_assert_int_eq(result.verdict.kind, VERDICT_CONTINUE);
+	ck_assert_uint_eq(result.edits.count, 1);
+	ck_assert_uint_lt(arena_size(f.arena), 8 * 1024 * 1024);
+	fixture_done(&f);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -187,6 +230,7 @@ main(void)
 	tcase_add_test(tcase, test_generics);
 	tcase_add_test(tcase, test_domaintable);
 	tcase_add_test(tcase, test_message);
+	tcase_add_test(tcase, test_long_fields_cost_little);
 	suite_add_tcase(suite, tcase);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_NORMAL);
