@@ -172,10 +172,12 @@ print_text(
 {
 	const struct trace_line *line =
 	    d->trace == NULL ? NULL : d->trace->first;
+	struct verdict bare = r->verdict;
 
+	bare.about = SLICE("");
 	if (verdict_is_refusal(&r->verdict)) {
 		strbuf_add(out, SLICE("error "));
-		explain_add_plain(out, verdict_reply(d->arena, &r->verdict));
+		explain_add_plain(out, verdict_reply(d->arena, &bare));
 	}
 	for (size_t i = 0; i < r->count; i++) {
 		if (i > 0)

@@ -415,9 +415,7 @@ find_recipient(const struct decision *d, slice key, slice *ret_action)
 
 	if (split_address(key, &user, &host))
 		e = expand_recipient(d, in_brackets(d->arena, key));
-	if (e.kind == EXPANSION_TEMPFAIL)
-		return TABLE_TEMPFAIL;
-	if (e.kind != EXPANSION_ERROR)
+	if (e.kind != EXPANSION_ERROR && e.kind != EXPANSION_TEMPFAIL)
 		return find_blocked(d, key, ret_action);
 	*ret_action = refusal_text(d->arena, &e.error);
 	return TABLE_FOUND;

@@ -22,7 +22,8 @@ sys.path.append(os.path.join(os.path.dirname(__file__), "..", "common"))
 from daemon import Programs
 from results import Results, chosen, tests_of
 
-CASES = ("explain", "policyd", "socketmap", "control", "flood")
+CASES = ("explain", "rewrite", "policyd", "socketmap", "tables", "control",
+         "flood")
 FILES = 8192
 
 
