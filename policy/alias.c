@@ -4,6 +4,7 @@
 #include "policy/access.h"
 #include "policy/alias_walk.h"
 #include "policy/rewrite.h"
+#include "policy/token.h"
 
 static slice
 without_angles(slice typed)
@@ -22,7 +23,10 @@ is_user_typed(const struct decision *d, slice typed, slice user)
 {
 	size_t at = slice_last_index(typed, '@');
 	slice host = slice_from(typed, at + 1);
-	slice local = target_plain_user(d->arena, slice_first(typed, at));
+	struct tokens t =
+	    tokens_from(d->arena, slice_first(typed, at), NULL);
+	slice local = target_plain_user(d->arena,
+	    tokens_join(d->arena, tokens_dequote(d->arena, t)));
 
 	if (host.len > 1 && host.ptr[host.len - 1] == '.')
 		host.len--;
@@ -104,16 +108,25 @@ count_living(const struct walk *w)
 }
 
 static void
-list_living(const struct decision *d, struct walk *w, struct expansion *e)
+list_living(const struct decision *d, struct walk *w, slice typed,
+    struct expansion *e)
 {
+	bool has_own = false;
+
 	e->addresses = ARENA_ARRAY(d->arena, slice, count_living(w));
 	for (struct target *t = w->first; t != NULL; t = t->next) {
 		slice address;
 
-		if (walk_take(w, t, &address))
-			e->addresses[e->count++] =
-			    arena_copy(d->arena, address);
+		if (!walk_take(w, t, &address))
+			continue;
+		if (!has_own && is_as_typed(d, typed, t, address)) {
+			has_own = true;
+			e->own = e->count;
+		}
+		e->addresses[e->count++] = arena_copy(d->arena, address);
 	}
+	if (!has_own)
+		e->own = e->count;
 }
 
 static const struct target *
@@ -133,9 +146,8 @@ expansion_of(const struct decision *d, struct walk *w, slice recipient)
 	const struct target *only = first_living(w);
 	bool failed = false;
 
-	list_living(d, w, &e);
-	if (e.count == 1 &&
-	    is_as_typed(d, without_angles(recipient), only, e.addresses[0]))
+	list_living(d, w, without_angles(recipient), &e);
+	if (e.count == 1 && e.own == 0)
 		e.kind = only->is_left ? EXPANSION_MTA : EXPANSION_SAME;
 	e.owner = owner_address(d, w, d->session->sender, &failed);
 	if (failed)

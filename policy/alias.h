@@ -36,6 +36,8 @@ struct expansion {
 	enum expansion_kind kind;
 	slice *addresses; /* "user", "user+detail" or "user@host", each once */
 	size_t count;
+	/* The one of them that is the recipient itself; count: none. */
+	size_t own;
 	/* "user@host", the envelope sender for all of the set; empty: it
 	 * stays as it is. Where the members have several owners, or some have
 	 * none, the recipient's own counts. */

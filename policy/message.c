@@ -37,19 +37,26 @@ in_brackets(struct arena *arena, slice address)
 	return arena_printf(arena, "<" SLICE_FMT ">", SLICE_ARG(address));
 }
 
+/* A recipient who is on his own list stays: an MTA that completes what is added
+ * to what he typed would drop both. */
 static void
 add_recipients(const struct decision *d, const struct expansion *e,
     slice recipient, struct edit_list *edits)
 {
-	for (size_t i = 0; i < e->count; i++)
+	for (size_t i = 0; i < e->count; i++) {
+		if (i != e->own)
+			edit_add(edits,
+			    (struct edit){
+				.kind = EDIT_ADD_RECIPIENT,
+				.text =
+				    in_brackets(d->arena, e->addresses[i]),
+				.before = recipient,
+			    });
+	}
+	if (e->own == e->count)
 		edit_add(edits,
 		    (struct edit){
-			.kind = EDIT_ADD_RECIPIENT,
-			.text = in_brackets(d->arena, e->addresses[i]),
-			.before = recipient,
-		    });
-	edit_add(edits,
-	    (struct edit){.kind = EDIT_DROP_RECIPIENT, .text = recipient});
+			.kind = EDIT_DROP_RECIPIENT, .text = recipient});
 }
 
 /* The owner of a list is the sender of what goes to the list; with other

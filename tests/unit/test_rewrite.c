@@ -174,6 +174,39 @@ START_TEST(test_message)
 }
 END_TEST
 
+/* "joe: joe, ann", once as typed and once by another name. */
+START_TEST(test_on_his_own_list)
+{
+	const slice typed[] = {
+	    SLICE("<\"joe\"@localhost>"), SLICE("<all>")};
+	const struct message_input input = {.sender = SLICE("<>"),
+	    .recipients = typed,
+	    .recipient_count = 2};
+	struct message_result result;
+	const struct edit *e;
+	struct fixture f;
+
+	fixture_init(&f);
+	f.policy.aliases =
+	    fixture_map(&f, "aliases", "joe joe, ann\nall joe\n");
+	result = rewrite_message(&f.decision, &input);
+	e = result.edits.first;
+	ck_assert_int_eq(e->kind, EDIT_ADD_RECIPIENT);
+	ck_assert(slice_eq(e->text, SLICE("<ann>")));
+	e = e->next;
+	ck_assert_int_eq(e->kind, EDIT_ADD_RECIPIENT);
+	ck_assert(slice_eq(e->text, SLICE("<joe>")));
+	e = e->next;
+	ck_assert_int_eq(e->kind, EDIT_ADD_RECIPIENT);
+	ck_assert(slice_eq(e->text, SLICE("<ann>")));
+	e = e->next;
+	ck_assert_int_eq(e->kind, EDIT_DROP_RECIPIENT);
+	ck_assert(slice_eq(e->text, SLICE("<all>")));
+	ck_assert_ptr_null(e->next);
+	fixture_done(&f);
+}
+END_TEST
+
 /* `unit` as often as it fits, between the two others. */
 static slice
 long_value(char *buffer, size_t size, const char *first, const char *unit,
@@ -230,6 +263,7 @@ main(void)
 	tcase_add_test(tcase, test_generics);
 	tcase_add_test(tcase, test_domaintable);
 	tcase_add_test(tcase, test_message);
+	tcase_add_test(tcase, test_on_his_own_list);
 	tcase_add_test(tcase, test_long_fields_cost_little);
 	suite_add_tcase(suite, tcase);
 	runner = srunner_create(suite);
