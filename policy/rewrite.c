@@ -116,6 +116,23 @@ key_of(const struct work *w, slice local, const char *middle, slice host)
 	    SLICE_ARG(local), middle, SLICE_ARG(host));
 }
 
+/* A result that begins with @, %1 of an empty detail, is to sendmail's rules
+ * their own mark of an address that was not found. */
+static bool
+find_by_address(
+    struct work *w, const struct local_part *p, slice host, slice *ret_value)
+{
+	if (!find_generic(w, key_of(w, p->whole, "@", host), SLICE(""),
+		ret_value) &&
+	    !(p->has_detail &&
+		(find_generic(w, key_of(w, p->base, "+*@", host), p->detail,
+		     ret_value) ||
+		    find_generic(w, key_of(w, p->base, "@", host), SLICE(""),
+			ret_value))))
+		return false;
+	return !slice_has_prefix_nocase(*ret_value, SLICE("@"));
+}
+
 /* The order of keys: user+detail@host, user+*@host, user@host, @host,
  * user+detail, user+*, user. */
 static bool
@@ -123,14 +140,7 @@ find_in_generics(struct work *w, slice host, slice *ret_value)
 {
 	struct local_part p = split_local(w);
 
-	if (find_generic(w, key_of(w, p.whole, "@", host), SLICE(""),
-		ret_value))
-		return true;
-	if (p.has_detail &&
-	    (find_generic(w, key_of(w, p.base, "+*@", host), p.detail,
-		 ret_value) ||
-		find_generic(w, key_of(w, p.base, "@", host), SLICE(""),
-		    ret_value)))
+	if (find_by_address(w, &p, host, ret_value))
 		return true;
 	if (is_canonical(&w->a) &&
 	    find_generic(w, key_of(w, SLICE(""), "@", host), p.whole,
