@@ -241,7 +241,7 @@ make_alias_key(void *context, struct arena *arena, slice name, slice *ret_key)
 	return alias_key(&d, name, ret_key);
 }
 
-/* After class w, which says what is an alias' name. */
+/* After class w and the virtusertable, which say what is an alias' name. */
 static bool
 load_aliases(struct loading *loading)
 {

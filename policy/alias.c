@@ -23,24 +23,22 @@ is_user_typed(const struct decision *d, slice typed, slice user)
 {
 	size_t at = slice_last_index(typed, '@');
 	slice host = slice_from(typed, at + 1);
-	struct tokens t =
-	    tokens_from(d->arena, slice_first(typed, at), NULL);
-	slice local = target_plain_user(d->arena,
-	    tokens_join(d->arena, tokens_dequote(d->arena, t)));
+	struct tokens t = tokens_from(d->arena, slice_first(typed, at), NULL);
+	slice local = target_plain_user(
+	    d->arena, tokens_join(d->arena, tokens_dequote(d->arena, t)));
 
 	if (host.len > 1 && host.ptr[host.len - 1] == '.')
 		host.len--;
 	return slice_eq_nocase(local, user) &&
-	    (at == typed.len || class_has(d->policy->local, host));
+	       (at == typed.len || class_has(d->policy->local, host));
 }
 
 static bool
 is_as_typed(const struct decision *d, slice typed, const struct target *t,
     slice address)
 {
-	return t->kind == TARGET_USER
-	    ? is_user_typed(d, typed, address)
-	    : slice_eq_nocase(typed, address);
+	return t->kind == TARGET_USER ? is_user_typed(d, typed, address)
+				      : slice_eq_nocase(typed, address);
 }
 
 static slice
@@ -93,8 +91,8 @@ owner_address(
 	if (owner.len > 0)
 		owner = rewrite_address(&inner, &how, owner, failed);
 	return slice_eq_nocase(owner, without_angles(sender))
-	    ? SLICE("")
-	    : arena_copy(d->arena, owner);
+		   ? SLICE("")
+		   : arena_copy(d->arena, owner);
 }
 
 static size_t
@@ -108,8 +106,8 @@ count_living(const struct walk *w)
 }
 
 static void
-list_living(const struct decision *d, struct walk *w, slice typed,
-    struct expansion *e)
+list_living(
+    const struct decision *d, struct walk *w, slice typed, struct expansion *e)
 {
 	bool has_own = false;
 
@@ -180,8 +178,8 @@ expand_recipient(const struct decision *d, slice recipient)
 	if (w.outcome == EXPANSION_SET)
 		e = expansion_of(d, &w, recipient);
 	else
-		e = (struct expansion){.kind = w.outcome,
-		    .error = copied(d->arena, w.error)};
+		e = (struct expansion){
+		    .kind = w.outcome, .error = copied(d->arena, w.error)};
 	arena_free(scratch);
 	return e;
 }
@@ -190,13 +188,8 @@ const char *
 alias_key(const struct decision *d, slice name, slice *ret_key)
 {
 	static const char not_local[] = "cannot alias non-local names";
-	struct policy policy = *d->policy;
-	struct decision plain = *d;
-	struct route route;
+	struct route route = route_find(d, name);
 
-	policy.virtusertable = NULL;
-	plain.policy = &policy;
-	route = route_find(&plain, name);
 	if (route.kind == ROUTE_ERROR)
 		return arena_cstr(d->arena, route.error.text);
 	if (route.kind != ROUTE_LOCAL || route.user.len == 0 ||

@@ -49,9 +49,9 @@ struct expansion {
  * alone. */
 struct expansion expand_recipient(const struct decision *d, slice recipient);
 
-/* The name on the left of an alias as a key of the map. NULL, or what is wrong
- * with it. The decision's policy needs hostname and local_domain; to ask
- * nobody while loading, let it say nocanonify. */
+/* The name on the left of an alias as a key of the map: with a domain it is
+ * looked up in the virtusertable, as newaliases does. NULL, or what is wrong
+ * with it. To ask nobody while loading, let the policy say nocanonify. */
 const char *alias_key(const struct decision *d, slice name, slice *ret_key);
 
 #endif

@@ -38,7 +38,7 @@ member_length(slice list)
 		if (c == '\\')
 			i++;
 		else if (c == ',' && !n.in_quotes && n.comments == 0 &&
-		    n.angles == 0)
+			 n.angles == 0)
 			return i;
 		else
 			step_into(&n, c);

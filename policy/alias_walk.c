@@ -26,8 +26,8 @@ stop(struct walk *w, struct verdict error, slice about)
 	if (error.code == 450 || error.code == 550 || error.code == 553)
 		error.about = about;
 	w->error = error;
-	w->outcome = error.kind == VERDICT_DEFER ? EXPANSION_TEMPFAIL
-						 : EXPANSION_ERROR;
+	w->outcome =
+	    error.kind == VERDICT_DEFER ? EXPANSION_TEMPFAIL : EXPANSION_ERROR;
 }
 
 static void
@@ -84,23 +84,28 @@ slice
 target_plain_user(struct arena *arena, slice user)
 {
 	return user.len > 0 && user.ptr[0] == '"'
-	    ? user
-	    : without_escapes(arena, user);
+		   ? user
+		   : without_escapes(arena, user);
+}
+
+static slice
+with_detail(struct arena *arena, const struct target *t)
+{
+	if (t->detail.len == 0)
+		return t->name;
+	return arena_printf(arena, SLICE_FMT "%s" SLICE_FMT, SLICE_ARG(t->name),
+	    t->is_final ? "+" : "", SLICE_ARG(t->detail));
 }
 
 slice
 target_address(const struct walk *w, const struct target *t)
 {
 	struct arena *arena = w->d->arena;
-	slice user = t->name;
 
 	if (t->kind != TARGET_USER)
-		return user;
-	user = target_plain_user(arena, user);
-	if (t->detail.len == 0)
-		return user;
-	return arena_printf(arena, SLICE_FMT "%s" SLICE_FMT, SLICE_ARG(user),
-	    t->detail.ptr[0] == '+' ? "" : "+", SLICE_ARG(t->detail));
+		return t->name;
+	return target_plain_user(
+	    arena, t->is_stand_in ? t->name : with_detail(arena, t));
 }
 
 /* Domains in any case are the same, local parts are not. */
@@ -110,14 +115,14 @@ same_address(slice a, slice b)
 	size_t at = slice_last_index(a, '@');
 
 	return a.len == b.len && slice_eq_nocase(a, b) &&
-	    slice_eq(slice_first(a, at), slice_first(b, at));
+	       slice_eq(slice_first(a, at), slice_first(b, at));
 }
 
 static bool
 same_target(const struct target *a, const struct target *b)
 {
 	return a->kind == b->kind && same_address(a->name, b->name) &&
-	    slice_eq(a->detail, b->detail);
+	       slice_eq(a->detail, b->detail);
 }
 
 /* All spellings of a name are in one bucket. */
@@ -362,8 +367,8 @@ count_member(struct walk *w)
 {
 	if (++w->members <= EXPANSION_MAX)
 		return true;
-	refuse(w, 451, "4.3.0", SLICE("Too many addresses in aliases"),
-	    SLICE(""));
+	refuse(
+	    w, 451, "4.3.0", SLICE("Too many addresses in aliases"), SLICE(""));
 	return false;
 }
 
@@ -395,8 +400,8 @@ walk_list(struct walk *w, slice list, struct target *parent, unsigned level)
 }
 
 static void
-refuse_include(struct walk *w, const struct target *t, int code,
-    const char *enhanced)
+refuse_include(
+    struct walk *w, const struct target *t, int code, const char *enhanced)
 {
 	refuse(w, code, enhanced,
 	    arena_printf(
@@ -414,9 +419,8 @@ walk_include(struct walk *w, struct target *t, unsigned level)
 
 	t->is_dead = true;
 	if (ports->read_include != NULL)
-		answer = ports->read_include(
-		    ports->context, w->d->arena, t->name,
-		    w->d->policy->allow_unsafe_files, &text);
+		answer = ports->read_include(ports->context, w->d->arena,
+		    t->name, w->d->policy->allow_unsafe_files, &text);
 	trace_add(w->d->trace, "include " SLICE_FMT ": %s", SLICE_ARG(t->name),
 	    answer == WORLD_FOUND ? "read" : "cannot be read");
 	switch (answer) {
@@ -429,8 +433,8 @@ walk_include(struct walk *w, struct target *t, unsigned level)
 	case WORLD_FOUND:
 		break;
 	}
-	while (is_well(w) && !is_below_left(t) &&
-	    include_next_line(&text, &line))
+	while (
+	    is_well(w) && !is_below_left(t) && include_next_line(&text, &line))
 		walk_list(w, line, t, level + 1);
 }
 
@@ -509,7 +513,7 @@ target_like(struct walk *w, struct target *t, slice name, slice detail)
 	new->name = name;
 	new->detail = detail;
 	new->is_primary = t->is_primary;
-	new->is_quoted = t->is_quoted;
+	new->is_quoted = slice_index(name, '\\') < name.len;
 	return new;
 }
 
@@ -524,8 +528,8 @@ refuse_unknown(struct walk *w, slice value, slice about)
 		status = slice_first(value, colon);
 		value = slice_from(value, colon + 1);
 	}
-	stop(w, access_refusal(w->d, status, text_of(w->d, value), rule),
-	    about);
+	stop(
+	    w, access_refusal(w->d, status, text_of(w->d, value), rule), about);
 }
 
 /* luser_relay: "local:user", "error:...", "mailer:host" or "host". */
@@ -548,11 +552,13 @@ relayed_user(struct walk *w, struct target *t)
 	new->is_final = true;
 	if (slice_eq_nocase(mailer, SLICE("local"))) {
 		set_local(w, new, place);
+		new->is_stand_in = true;
+		new->detail = with_detail(w->d->arena, t);
 		return new;
 	}
 	new->kind = TARGET_ADDRESS;
 	new->name = arena_printf(w->d->arena, SLICE_FMT "@" SLICE_FMT,
-	    SLICE_ARG(target_address(w, t)), SLICE_ARG(place));
+	    SLICE_ARG(with_detail(w->d->arena, t)), SLICE_ARG(place));
 	return new;
 }
 
@@ -579,8 +585,12 @@ next_spelling(struct walk *w, struct target *t)
 		    arena_printf(arena, SLICE_FMT "+*",
 			SLICE_ARG(slice_first(user, plus))),
 		    slice_from(user, plus));
-	if (w->d->policy->luser_relay.len > 0 && !is_user(w, t))
-		return is_well(w) ? relayed_user(w, t) : NULL;
+	if (w->d->policy->luser_relay.len > 0) {
+		if (!is_user(w, t))
+			return is_well(w) ? relayed_user(w, t) : NULL;
+		/* Asking sendmail's map "user" unquotes. */
+		user = target_plain_user(arena, user);
+	}
 	if (t->detail.len == 0)
 		return NULL;
 	t = target_like(w, t, user, slice_from(t->detail, 1));

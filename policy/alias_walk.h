@@ -28,6 +28,7 @@ struct target {
 	bool is_primary; /* the recipient, in whatever spelling */
 	bool is_quoted;	 /* "\user": no alias */
 	bool is_final;	 /* its detail names no alias, nor does luser_relay */
+	bool is_stand_in; /* of luser_relay: its detail is who was meant */
 	bool refers_to_itself;
 	bool is_left;	 /* to the MTA */
 	bool is_met;	 /* walked to, and not as a duplicate */

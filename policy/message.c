@@ -112,7 +112,8 @@ rewrite_sender(const struct decision *d, const struct message_input *in,
 	slice sender = without_brackets(in->sender);
 	slice new = owner;
 
-	if (slice_eq(in->sender, SLICE("<>")))
+	/* The null sender is nobody's but a list's owner's. */
+	if (owner.len == 0 && slice_eq(in->sender, SLICE("<>")))
 		return;
 	if (owner.len == 0 &&
 	    (!policy_rewrites_sender(d->policy) ||

@@ -8,8 +8,8 @@
 #include "policy/match.h"
 #include "policy/template.h"
 
-/* sendmail gives up when rulesets nest 50 deep. */
-#define MAX_STEPS 50
+/* sendmail gives up when rulesets nest 50 deep: behind the 16th result. */
+#define MAX_STEPS 17
 
 static const char rule[] = "virtusertable";
 
@@ -25,7 +25,7 @@ struct lookup {
 };
 
 static bool
-find_key(struct lookup *l, slice user, slice argument)
+find_key(struct lookup *l, slice user, slice argument, bool has_detail)
 {
 	struct arena *arena = l->d->arena;
 	struct map_hit hit;
@@ -45,9 +45,16 @@ find_key(struct lookup *l, slice user, slice argument)
 		    "virtusertable " SLICE_FMT ": " SLICE_FMT " (%s:%u)",
 		    SLICE_ARG(key), SLICE_ARG(hit.value), hit.file, hit.line);
 		l->value = template_fill(
-		    arena, hit.value, arguments, l->has_plus ? 4 : 2);
+		    arena, hit.value, arguments, has_detail ? 4 : 2);
 	}
 	return true;
+}
+
+/* A key for a part of the user; the value may name the detail. */
+static bool
+find_part(struct lookup *l, slice user)
+{
+	return find_key(l, user, l->base, true);
 }
 
 /* The order: user+detail, user++ and ++ for a detail that is not empty, user+*,
@@ -58,24 +65,22 @@ find_with_detail(struct lookup *l)
 	struct arena *arena = l->d->arena;
 	bool has_detail = l->detail.len > 0;
 
-	return (has_detail &&
-		   find_key(l,
-		       arena_printf(arena, SLICE_FMT "++", SLICE_ARG(l->base)),
-		       l->base)) ||
-	    find_key(l, arena_printf(arena, SLICE_FMT "+*", SLICE_ARG(l->base)),
-		l->base) ||
-	    find_key(l, l->base, l->base) ||
-	    (has_detail && find_key(l, SLICE("++"), l->base)) ||
-	    find_key(l, SLICE("+*"), l->base) ||
-	    find_key(l, SLICE(""), l->base);
+	return (has_detail && find_part(l, arena_printf(arena, SLICE_FMT "++",
+					       SLICE_ARG(l->base)))) ||
+	       find_part(l,
+		   arena_printf(arena, SLICE_FMT "+*", SLICE_ARG(l->base))) ||
+	       find_part(l, l->base) ||
+	       (has_detail && find_part(l, SLICE("++"))) ||
+	       find_part(l, SLICE("+*")) || find_part(l, SLICE(""));
 }
 
 static bool
 is_virtual(const struct policy *p, slice host)
 {
 	return class_has(p->local, host) ||
-	    (p->virtuser_entire_domain ? match_end(p->virtuser_domain, host)
-				       : class_has(p->virtuser_domain, host));
+	       (p->virtuser_entire_domain
+		       ? match_end(p->virtuser_domain, host)
+		       : class_has(p->virtuser_domain, host));
 }
 
 /* True when there is an entry, or no telling (MAP_TEMPFAIL). */
@@ -86,8 +91,10 @@ look_up(const struct decision *d, const struct address *a, struct lookup *l)
 	struct address plain = *a;
 
 	address_strip_dots(&plain);
-	*l = (struct lookup){.d = d, .host = address_host(d, &plain),
-	    .local = address_local(d, a), .result = MAP_MISSING};
+	*l = (struct lookup){.d = d,
+	    .host = address_host(d, &plain),
+	    .local = address_local(d, a),
+	    .result = MAP_MISSING};
 	if (d->policy->virtusertable == NULL || a->local.count == 0 ||
 	    !token_is(a->host, a->host.count - 1, '.') ||
 	    !is_virtual(d->policy, l->host))
@@ -95,12 +102,12 @@ look_up(const struct decision *d, const struct address *a, struct lookup *l)
 	l->has_plus = plus < a->local.count;
 	l->base = l->local;
 	if (!l->has_plus)
-		return find_key(l, l->local, l->local) ||
-		    find_key(l, SLICE(""), l->local);
+		return find_key(l, l->local, l->local, false) ||
+		       find_key(l, SLICE(""), l->local, false);
 	l->base = tokens_join(d->arena, tokens_part(a->local, 0, plus));
 	l->detail = tokens_join(
 	    d->arena, tokens_part(a->local, plus + 1, a->local.count));
-	return find_key(l, l->local, l->local) || find_with_detail(l);
+	return find_key(l, l->local, l->local, false) || find_with_detail(l);
 }
 
 /* "error:5.7.1:550 text", "error:nouser text". */
@@ -131,10 +138,9 @@ route_of(const struct decision *d, const struct address *a, bool is_changed)
 	bool is_local;
 
 	address_strip_dots(&plain);
-	is_local = !a->has_host ||
-	    (token_is(a->host, a->host.count - 1, '.') &&
-		class_has(d->policy->local,
-		    tokens_join(d->arena, plain.host)));
+	is_local = !a->has_host || (token_is(a->host, a->host.count - 1, '.') &&
+				       class_has(d->policy->local,
+					   tokens_join(d->arena, plain.host)));
 	return (struct route){
 	    .kind = is_local ? ROUTE_LOCAL : ROUTE_REMOTE,
 	    .user = is_local ? address_local(d, a) : SLICE(""),
@@ -174,8 +180,8 @@ is_redirected(
 	*ret_text = arena_printf(d->arena,
 	    "User has moved; please try <" SLICE_FMT "@" SLICE_FMT ">",
 	    SLICE_ARG(address_local(d, a)),
-	    SLICE_ARG(tokens_join(
-		d->arena, tokens_part(host, 0, host.count - 2))));
+	    SLICE_ARG(
+		tokens_join(d->arena, tokens_part(host, 0, host.count - 2))));
 	return true;
 }
 
@@ -193,9 +199,9 @@ route_find(const struct decision *d, slice recipient)
 		if (!address_parse_text(d, l.value, &a, &fault))
 			return route_error(fault_verdict(&fault, rule));
 		if (is_redirected(d, &a, &moved))
-			return route_error(outcome_refusal(
-			    d, "redirect", 551, "5.1.1", moved)
-					       .verdict);
+			return route_error(
+			    outcome_refusal(d, "redirect", 551, "5.1.1", moved)
+				.verdict);
 		if (!look_up(d, &a, &l))
 			return route_of(d, &a, step > 0);
 		if (l.result == MAP_TEMPFAIL)
