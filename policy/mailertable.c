@@ -73,8 +73,9 @@ find_parents(struct search *s, slice host)
 			continue;
 		if (is_way(s))
 			return true;
-		all = arena_printf(arena, SLICE_FMT SLICE_FMT, SLICE_ARG(below),
-		    SLICE_ARG(s->value));
+		all = tokens_join(
+		    arena, tokens_concat(arena, tokens_part(t, 0, i + 1),
+			       tokens_from(arena, s->value, NULL)));
 		break;
 	}
 	return find_key(s, (slice[]){SLICE("."), all}, 2) && is_way(s);
@@ -137,7 +138,8 @@ mailertable_find(const struct decision *d, slice host)
 	struct search s = {.d = d};
 
 	if (d->policy->mailertable == NULL || host.len == 0 ||
-	    class_has(d->policy->local, host) || !find_way(&s, host))
+	    host.ptr[0] == '[' || class_has(d->policy->local, host) ||
+	    !find_way(&s, host))
 		return (struct way){.kind = WAY_NONE};
 	if (s.result == MAP_TEMPFAIL)
 		return (struct way){

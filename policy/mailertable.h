@@ -4,7 +4,8 @@
  * FEATURE(mailertable); proto.m4, Mailertable and MailerToTriple). The domain
  * itself is looked up, then ".parent" for each of its parents, then ".".
  *
- * Domains that are ours (local_domain) are never looked up.
+ * Domains that are ours (local_domain) are never looked up, nor are address
+ * literals.
  */
 #ifndef POLICY_MAILERTABLE_H
 #define POLICY_MAILERTABLE_H

@@ -105,9 +105,8 @@ def test_transport_of_everything(programs, directory):
                  options=f'mailertable = "{table}"\n') as doors, \
             doors.dial("socketmap") as sock:
         for key, wanted in (
-                ("[192.0.2.9]", "smtp:[192.0.2.8]"),
-                ("u@[192.0.2.9]", "smtp:[192.0.2.8]"),
-                ("[192.0.2.10]", "relay:hub.example"),
+                # sendmail takes literals for what they are.
+                ("[192.0.2.9]", None), ("u@[192.0.2.9]", None),
                 ("a.b.hq.example", "smtp:a.b.b.relay.example"),
                 # A value without a mailer is another name to look for.
                 ("away.example", "smtp:other.other.relay.example"),
