@@ -316,10 +316,6 @@ control_start(struct service *service, const struct settings *settings,
 	kind.clients_max = (unsigned)settings->limits.control_clients;
 	if (settings->control_socket.len == 0)
 		return true;
-	/* Nobody knows who calls at an inet port. */
-	if (!socket_is_unix(settings->control_socket))
-		return error_at(error, settings->path, 0,
-		    "control_socket must be a unix socket");
 	return socket_owner_from_settings(settings, &owner, error) &&
 	       server_open(
 		   &kind, service, settings->control_socket, &owner, error);

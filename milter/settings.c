@@ -361,13 +361,19 @@ socket_of(const struct settings *settings, const struct settings_word *word)
 					      word->field->at);
 }
 
-/* Two doors cannot share a socket. */
+/* Two doors cannot share a socket; and nobody knows who calls the control
+ * socket from an inet port. */
 static bool
 check_sockets(struct reading *reading)
 {
 	for (size_t i = 0; i < WORD_COUNT; i++) {
 		slice one = socket_of(reading->settings, &words[i]);
 
+		if (strcmp(words[i].name, "control_socket") == 0 &&
+		    one.len > 0 &&
+		    !slice_has_prefix_nocase(one, SLICE("unix:")))
+			return settings_refuse(reading, reading->set_at[i],
+			    "%s must be a unix socket", words[i].name);
 		for (size_t j = 0; j < i && one.len > 0; j++) {
 			slice other = socket_of(reading->settings, &words[j]);
 

@@ -387,6 +387,7 @@ static const struct {
 	{"local_domain = a.b\nlocal_domain += c.d", 2, "local_domain is set a second time"},
 	{"socket =\nmax_hops = 3\n", 2, "socket: \"max_hops\" is neither"},
 	{"socket = unix:/a\npolicy_socket = \"unix:/a\"", 2, "policy_socket is the same as socket"},
+	{"control_socket = \"inet:99@127.0.0.1\"", 1, "control_socket must be a unix socket"},
 	/* Text and lists that do not end, and what follows them. */
 	{"socket = \"unix:/a\nmax_hops = 1\naccess = \"/x\"", 1, "string that begins with \""},
 	{"\nsocket = 'unix:/a\nmax_hops = 1", 2, "string that begins with '"},
