@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "base/arena.h"
 
+#include <assert.h>
 #include <stdalign.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -60,20 +61,38 @@ xstrdup(const char *s)
 	return memcpy(xmalloc(size), s, size);
 }
 
+#define OVERHEAD (sizeof(struct arena) + sizeof(struct block))
+
+static struct arena *
+arena_init(struct arena *arena, size_t first_block)
+{
+	arena->first = (struct block *)(void *)(arena + 1);
+	arena->first->next = NULL;
+	arena->first->size = first_block;
+	arena->first->used = 0;
+	arena->top = arena->first;
+	return arena;
+}
+
 struct arena *
 arena_new(size_t first_block)
 {
 	size_t size = first_block == 0 ? DEFAULT_BLOCK : first_block;
-	size_t total = sizeof(struct arena) + sizeof(struct block) + size;
-	struct arena *arena = xmalloc(total);
+	struct arena *arena = xmalloc(OVERHEAD + size);
 
-	arena->taken = total;
-	arena->first = (struct block *)(void *)(arena + 1);
-	arena->first->next = NULL;
-	arena->first->size = size;
-	arena->first->used = 0;
-	arena->top = arena->first;
-	return arena;
+	arena->taken = OVERHEAD + size;
+	return arena_init(arena, size);
+}
+
+struct arena *
+arena_in(void *room, size_t size)
+{
+	struct arena *arena = room;
+
+	assert((uintptr_t)room % alignof(max_align_t) == 0);
+	assert(size > OVERHEAD);
+	arena->taken = 0;
+	return arena_init(arena, size - OVERHEAD);
 }
 
 static void
@@ -185,18 +204,39 @@ arena_cstr(struct arena *arena, slice s)
 }
 
 slice
+arena_join(struct arena *arena, slice a, slice b, slice c)
+{
+	const slice parts[] = {a, b, c};
+	char *p = take(arena, a.len + b.len + c.len + 1);
+	size_t len = 0;
+
+	for (size_t i = 0; i < sizeof(parts) / sizeof(*parts); i++) {
+		if (parts[i].len > 0)
+			memcpy(p + len, parts[i].ptr, parts[i].len);
+		len += parts[i].len;
+	}
+	p[len] = '\0';
+	return (slice){p, len};
+}
+
+/* Tried in the room that is left: mostly it fits, and is there already. */
+slice
 arena_vprintf(struct arena *arena, const char *format, va_list args)
 {
+	char *room = arena->top->data + arena->top->used;
 	va_list again;
 	int len;
 	char *p;
 
 	va_copy(again, args);
-	len = vsnprintf(NULL, 0, format, args);
+	len =
+	    vsnprintf(room, arena->top->size - arena->top->used, format, args);
 	if (len < 0)
 		len = 0;
 	p = take(arena, (size_t)len + 1);
-	(void)vsnprintf(p, (size_t)len + 1, format, again);
+	if (p != room)
+		(void)vsnprintf(p, (size_t)len + 1, format, again);
+	p[len] = '\0';
 	va_end(again);
 	return (slice){p, (size_t)len};
 }

@@ -19,6 +19,9 @@ struct arena;
 
 /* `first_block`: bytes to reserve at once, 0 for a default of 4 KB. */
 struct arena *arena_new(size_t first_block);
+/* In the caller's own memory, on the stack, say, aligned for any type. What it
+ * takes beyond that is given back by arena_reset(); it must not be freed. */
+struct arena *arena_in(void *room, size_t size);
 void arena_free(struct arena *arena);
 /* Forgets what was allocated, keeps the first block for the next use. */
 void arena_reset(struct arena *arena);
@@ -30,6 +33,8 @@ size_t arena_size(const struct arena *arena);
 slice arena_copy(struct arena *arena, slice s);
 slice arena_copy_lower(struct arena *arena, slice s);
 char *arena_cstr(struct arena *arena, slice s);
+/* The three one behind the other. */
+slice arena_join(struct arena *arena, slice a, slice b, slice c);
 __attribute__((format(printf, 2, 3))) slice
 arena_printf(struct arena *arena, const char *format, ...);
 slice arena_vprintf(struct arena *arena, const char *format, va_list args);

@@ -9,24 +9,6 @@ slice_from_cstr(const char *s)
 	return s == NULL ? SLICE("") : (slice){s, strlen(s)};
 }
 
-char
-ascii_lower(char c)
-{
-	return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
-}
-
-bool
-ascii_is_space(char c)
-{
-	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
-}
-
-bool
-ascii_is_digit(char c)
-{
-	return c >= '0' && c <= '9';
-}
-
 bool
 slice_eq(slice a, slice b)
 {
@@ -57,20 +39,6 @@ slice_has_suffix_nocase(slice s, slice suffix)
 {
 	return s.len >= suffix.len &&
 	    slice_eq_nocase(slice_from(s, s.len - suffix.len), suffix);
-}
-
-slice
-slice_from(slice s, size_t from)
-{
-	if (from >= s.len)
-		return SLICE("");
-	return (slice){s.ptr + from, s.len - from};
-}
-
-slice
-slice_first(slice s, size_t len)
-{
-	return (slice){s.ptr, len < s.len ? len : s.len};
 }
 
 size_t

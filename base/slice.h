@@ -26,9 +26,6 @@ bool slice_eq(slice a, slice b);
 bool slice_eq_nocase(slice a, slice b);
 bool slice_has_prefix_nocase(slice s, slice prefix);
 bool slice_has_suffix_nocase(slice s, slice suffix);
-/* Bytes from `from` on; an offset behind the end gives the empty slice. */
-slice slice_from(slice s, size_t from);
-slice slice_first(slice s, size_t len);
 /* Index of the first (last) `c`, or s.len when there is none. */
 size_t slice_index(slice s, char c);
 size_t slice_last_index(slice s, char c);
@@ -36,9 +33,41 @@ size_t slice_last_index(slice s, char c);
 slice slice_trim(slice s);
 /* Takes the text up to `separator` off the front of *rest; false at the end. */
 bool slice_next(slice *rest, char separator, slice *ret_part);
-char ascii_lower(char c);
-bool ascii_is_space(char c);
-bool ascii_is_digit(char c);
 bool slice_is_number(slice s);
+
+/* What is asked of every byte is here for the compiler to see. */
+
+static inline char
+ascii_lower(char c)
+{
+	return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
+
+static inline bool
+ascii_is_space(char c)
+{
+	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+static inline bool
+ascii_is_digit(char c)
+{
+	return c >= '0' && c <= '9';
+}
+
+/* Bytes from `from` on; an offset behind the end gives the empty slice. */
+static inline slice
+slice_from(slice s, size_t from)
+{
+	if (from >= s.len)
+		return SLICE("");
+	return (slice){s.ptr + from, s.len - from};
+}
+
+static inline slice
+slice_first(slice s, size_t len)
+{
+	return (slice){s.ptr, len < s.len ? len : s.len};
+}
 
 #endif

@@ -40,26 +40,31 @@ strbuf_add(struct strbuf *buf, slice s)
 void
 strbuf_add_char(struct strbuf *buf, char c)
 {
-	strbuf_add(buf, (slice){&c, 1});
+	reserve(buf, 1);
+	buf->data[buf->len++] = c;
+	buf->data[buf->len] = '\0';
 }
 
 void
 strbuf_printf(struct strbuf *buf, const char *format, ...)
 {
+	size_t room = buf->size - buf->len;
 	va_list args;
 	va_list again;
 	int len;
 
 	va_start(args, format);
 	va_copy(again, args);
-	len = vsnprintf(NULL, 0, format, args);
+	len = vsnprintf(
+	    room == 0 ? NULL : buf->data + buf->len, room, format, args);
 	va_end(args);
-	if (len > 0) {
+	if (len > 0 && (size_t)len >= room) {
 		reserve(buf, (size_t)len);
 		(void)vsnprintf(
 		    buf->data + buf->len, (size_t)len + 1, format, again);
-		buf->len += (size_t)len;
 	}
+	if (len > 0)
+		buf->len += (size_t)len;
 	va_end(again);
 }
 

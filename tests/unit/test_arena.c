@@ -140,6 +140,57 @@ START_TEST(prints)
 }
 END_TEST
 
+/* Whatever room is left, from more than enough to none at all. */
+START_TEST(prints_where_it_just_fits)
+{
+	for (size_t left = 0; left < 48; left++) {
+		struct arena *other = arena_new(64);
+		slice s;
+
+		(void)arena_alloc(other, 64 - left / 16 * 16);
+		s = arena_printf(other, "%.*s", (int)left,
+		    "123456789012345678901234567890123456789012345678");
+		ck_assert_uint_eq(s.len, left);
+		ck_assert_uint_eq(strlen(s.ptr), left);
+		memset(arena_alloc(other, 16), 'z', 16);
+		ck_assert_int_eq(strncmp(s.ptr,
+		    "123456789012345678901234567890123456789012345678",
+		    left), 0);
+		arena_free(other);
+	}
+}
+END_TEST
+
+START_TEST(joins)
+{
+	slice s = arena_join(arena, SLICE("["), SLICE("a\0b"), SLICE("]"));
+	slice none = {NULL, 0};
+
+	ck_assert(slice_eq(s, SLICE("[a\0b]")));
+	ck_assert_int_eq(s.ptr[s.len], '\0');
+	ck_assert_uint_eq(arena_join(arena, none, none, none).len, 0);
+}
+END_TEST
+
+/* What fits comes from there, the rest from the heap and back to it. */
+START_TEST(lives_in_given_memory)
+{
+	alignas(max_align_t) char room[512];
+	struct arena *guest = arena_in(room, sizeof(room));
+	char *first = arena_alloc(guest, 100);
+	char *second;
+
+	ck_assert(first >= room && first + 100 <= room + sizeof(room));
+	ck_assert_uint_eq(arena_size(guest), 0);
+	second = arena_alloc(guest, 1000);
+	ck_assert(second + 1000 <= room || second >= room + sizeof(room));
+	ck_assert_uint_ge(arena_size(guest), 1000);
+	arena_reset(guest);
+	ck_assert_uint_eq(arena_size(guest), 0);
+	ck_assert_ptr_eq(arena_alloc(guest, 100), first);
+}
+END_TEST
+
 START_TEST(default_block)
 {
 	struct arena *other = arena_new(0);
@@ -224,6 +275,9 @@ arena_suite(void)
 	tcase_add_test(tcase, copies_end_with_nul);
 	tcase_add_test(tcase, copies_nothing);
 	tcase_add_test(tcase, prints);
+	tcase_add_test(tcase, prints_where_it_just_fits);
+	tcase_add_test(tcase, joins);
+	tcase_add_test(tcase, lives_in_given_memory);
 	tcase_add_test(tcase, default_block);
 	tcase_add_test(tcase, strings_and_growth_from_the_heap);
 	tcase_add_loop_test(tcase, dies_with_a_line_when_memory_is_out, 0, 3);
