@@ -25,6 +25,15 @@ struct key {
 	bool too_long;
 };
 
+/* The bytes need no clearing, and there are a thousand of them. */
+static void
+key_begin(struct key *key, slice tag)
+{
+	memcpy(key->bytes, tag.ptr, tag.len);
+	key->len = key->tag_len = tag.len;
+	key->too_long = false;
+}
+
 static void
 key_add(struct key *key, slice part)
 {
@@ -69,11 +78,11 @@ static struct access_value
 find_parts(const struct access_query *q, slice a, slice b, slice c)
 {
 	struct access_value value = {.kind = ACCESS_NONE};
-	struct key key = {.tag_len = tag_names[q->tag].len};
+	struct key key;
 
 	if (q->d->policy->access == NULL)
 		return value;
-	key_add(&key, tag_names[q->tag]);
+	key_begin(&key, tag_names[q->tag]);
 	key_add(&key, host_unquoted(q->d->arena, a));
 	key_add(&key, b);
 	key_add(&key, host_unquoted(q->d->arena, c));

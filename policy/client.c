@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "policy/client.h"
 
-#include "base/strbuf.h"
-
 #include <arpa/inet.h>
 #include <string.h>
 
@@ -13,22 +11,60 @@ static const char *const resolve_words[] = {
 	[RESOLVE_TEMP] = "TEMP",
 };
 
-static slice
-ipv4_text(struct arena *arena, const unsigned char *b)
+static char *
+put_decimal(char *at, unsigned number)
 {
-	return arena_printf(arena, "%u.%u.%u.%u", b[0], b[1], b[2], b[3]);
+	if (number >= 100)
+		*at++ = (char)('0' + number / 100);
+	if (number >= 10)
+		*at++ = (char)('0' + number / 10 % 10);
+	*at++ = (char)('0' + number % 10);
+	return at;
 }
 
-static slice
-ipv6_text(struct arena *arena, const unsigned char *b)
+static char *
+put_hex(char *at, unsigned number)
 {
-	struct strbuf text;
+	for (unsigned shift = 16; shift > 0; shift -= 4) {
+		if (shift == 4 || number >> (shift - 4) != 0)
+			*at++ = "0123456789abcdef"[number >> (shift - 4) & 15];
+	}
+	return at;
+}
 
-	strbuf_init(&text, arena);
-	strbuf_add(&text, SLICE("IPv6"));
-	for (size_t i = 0; i < 16; i += 2)
-		strbuf_printf(&text, ":%x", (unsigned)(b[i] << 8 | b[i + 1]));
-	return strbuf_slice(&text);
+/* Put together by hand: every session has such a text. */
+slice
+client_ip4_text(struct arena *arena, const struct in_addr *address)
+{
+	const unsigned char *bytes = (const unsigned char *)&address->s_addr;
+	char text[INET_ADDRSTRLEN];
+	char *at = text;
+
+	for (size_t i = 0; i < 4; i++) {
+		if (i > 0)
+			*at++ = '.';
+		at = put_decimal(at, bytes[i]);
+	}
+	return arena_copy(arena, (slice){text, (size_t)(at - text)});
+}
+
+slice
+client_ip6_text(struct arena *arena, const struct in6_addr *address)
+{
+	const unsigned char *bytes = address->s6_addr;
+	char text[sizeof("IPv6") + 8 * sizeof(":ffff")] = "IPv6";
+	char *at = text + 4;
+	struct in_addr mapped;
+
+	if (IN6_IS_ADDR_V4MAPPED(address)) {
+		memcpy(&mapped.s_addr, bytes + 12, sizeof(mapped.s_addr));
+		return client_ip4_text(arena, &mapped);
+	}
+	for (size_t i = 0; i < 16; i += 2) {
+		*at++ = ':';
+		at = put_hex(at, (unsigned)(bytes[i] << 8 | bytes[i + 1]));
+	}
+	return arena_copy(arena, (slice){text, (size_t)(at - text)});
 }
 
 bool
@@ -45,22 +81,19 @@ client_address_canonical(struct arena *arena, slice text, slice *ret_address)
 	memcpy(buffer, text.ptr, text.len);
 	buffer[text.len] = '\0';
 	if (inet_pton(AF_INET, buffer, &four) == 1) {
-		*ret_address =
-		    ipv4_text(arena, (const unsigned char *)&four.s_addr);
+		*ret_address = client_ip4_text(arena, &four);
 		return true;
 	}
 	if (inet_pton(AF_INET6, buffer, &six) != 1)
 		return false;
-	*ret_address = IN6_IS_ADDR_V4MAPPED(&six)
-	    ? ipv4_text(arena, six.s6_addr + 12)
-	    : ipv6_text(arena, six.s6_addr);
+	*ret_address = client_ip6_text(arena, &six);
 	return true;
 }
 
 slice
 client_bracketed(struct arena *arena, slice address)
 {
-	return arena_printf(arena, "[" SLICE_FMT "]", SLICE_ARG(address));
+	return arena_join(arena, SLICE("["), address, SLICE("]"));
 }
 
 void

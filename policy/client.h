@@ -14,6 +14,9 @@
 
 #include "base/arena.h"
 
+struct in_addr;
+struct in6_addr;
+
 enum client_resolve {
 	RESOLVE_OK,	/* reverse and forward agree */
 	RESOLVE_FORGED, /* they do not: "may be forged" */
@@ -32,6 +35,8 @@ struct client {
  * above (an IPv4-mapped IPv6 address becomes IPv4). False when it is none. */
 bool client_address_canonical(
     struct arena *arena, slice text, slice *ret_address);
+slice client_ip4_text(struct arena *arena, const struct in_addr *address);
+slice client_ip6_text(struct arena *arena, const struct in6_addr *address);
 /* "[address]". */
 slice client_bracketed(struct arena *arena, slice address);
 /* Fills `name` from `address`, `ptr` and `resolve`. */

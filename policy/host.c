@@ -7,10 +7,11 @@
 static bool
 is_plain(slice text)
 {
-	for (size_t i = 0; i < text.len; i++) {
-		char c = text.ptr[i];
+	static const bool is_odd[256] = {
+	    ['"'] = true, ['\\'] = true, [' '] = true};
 
-		if (c == '"' || c == '\\' || c == ' ')
+	for (size_t i = 0; i < text.len; i++) {
+		if (is_odd[(unsigned char)text.ptr[i]])
 			return false;
 	}
 	return true;

@@ -9,6 +9,8 @@
 #include "policy/host.h"
 #include "policy/match.h"
 
+#include <string.h>
+
 static const char rule[] = "check_mail";
 
 /* The argument without its outer angle brackets. */
@@ -35,9 +37,9 @@ is_local_pretender(const struct decision *d, slice host)
 		if (slice_eq_nocase(host, names[i]))
 			return true;
 	}
-	return slice_eq_nocase(host,
-	    arena_printf(d->arena, "localhost." SLICE_FMT,
-		SLICE_ARG(own_domain(d->policy))));
+	return slice_has_prefix_nocase(host, SLICE("localhost.")) &&
+	    slice_eq_nocase(slice_from(host, strlen("localhost.")),
+		own_domain(d->policy));
 }
 
 /* user@localhost is for local clients. */

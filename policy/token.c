@@ -22,10 +22,23 @@ struct scanner {
 	const char *problem;
 };
 
+/* What a byte is to the scanner. */
+enum { PLAIN, BLANK, QUOTE, OPERATOR };
+
+/* clang-format off */
+static const unsigned char kinds[256] = {
+	[' '] = BLANK, ['\t'] = BLANK, ['\r'] = BLANK, ['\n'] = BLANK, ['"'] = QUOTE,
+	['.'] = OPERATOR, [':'] = OPERATOR, ['%'] = OPERATOR, ['@'] = OPERATOR, ['!'] = OPERATOR,
+	['^'] = OPERATOR, ['/'] = OPERATOR, ['['] = OPERATOR, [']'] = OPERATOR, ['+'] = OPERATOR,
+	['('] = OPERATOR, [')'] = OPERATOR, ['<'] = OPERATOR, ['>'] = OPERATOR, [','] = OPERATOR,
+	[';'] = OPERATOR,
+};
+/* clang-format on */
+
 static bool
 is_operator_char(char c)
 {
-	return c != '\0' && strchr(".:%@!^/[]+()<>,;", c) != NULL;
+	return kinds[(unsigned char)c] == OPERATOR;
 }
 
 bool
@@ -37,8 +50,9 @@ token_is_operator(slice token)
 bool
 token_is_routing(slice token)
 {
-	return token.len == 1 && token.ptr[0] != '\0' &&
-	    strchr("@%!", token.ptr[0]) != NULL;
+	return token.len == 1 &&
+	    (token.ptr[0] == '@' || token.ptr[0] == '%' ||
+		token.ptr[0] == '!');
 }
 
 static bool
@@ -130,7 +144,7 @@ is_stray(struct scanner *s)
 static bool
 ends_atom(char c)
 {
-	return ascii_is_space(c) || c == '"' || is_operator_char(c);
+	return kinds[(unsigned char)c] != PLAIN;
 }
 
 static slice
@@ -278,13 +292,35 @@ tokens_join(struct arena *arena, struct tokens t)
 	return tokens_join_with(arena, t, '.');
 }
 
+/* Tokens that stand side by side in the text they were made from are a part
+ * of it. */
+static bool
+is_unbroken(struct tokens t)
+{
+	for (size_t i = 1; i < t.count; i++) {
+		if (t.list[i].ptr != t.list[i - 1].ptr + t.list[i - 1].len)
+			return false;
+	}
+	return t.count > 0;
+}
+
+static size_t
+length_of(struct tokens t)
+{
+	size_t len = 0;
+
+	for (size_t i = 0; i < t.count; i++)
+		len += t.list[i].len;
+	return len;
+}
+
 slice
 tokens_join_with(struct arena *arena, struct tokens t, char between_atoms)
 {
 	struct strbuf joined;
 
-	if (t.count == 1)
-		return t.list[0];
+	if (is_unbroken(t))
+		return (slice){t.list[0].ptr, length_of(t)};
 	strbuf_init(&joined, arena);
 	for (size_t i = 0; i < t.count; i++) {
 		if (i > 0 && token_is_atom(t.list[i - 1]) &&
