@@ -19,7 +19,6 @@
 #include "milter/reload.h"
 #include "milter/users.h"
 
-#include <arpa/inet.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,7 +26,6 @@
 enum {
 	CONNECTION_ARENA = 256,
 	MESSAGE_ARENA = 512,
-	SCRATCH_ARENA = 768,
 	HELO_MAX = 1024,
 	CLIENT_BUDGET_MS = 2000,
 	CALLBACK_BUDGET_MS = 4000,
@@ -119,7 +117,6 @@ session_new(struct service *service)
 	session->service = service;
 	session->generation = generation;
 	session->connection_arena = arena;
-	session->scratch = arena_new(SCRATCH_ARENA);
 	session->resolver.resolver = service->resolver;
 	resolver_ports(&session->resolver, &session->inner_ports);
 	session->ports = (struct ports){.context = session,
@@ -142,15 +139,20 @@ session_free(struct milter_session *session)
 	atomic_fetch_sub(&session->service->counters.open_sessions, 1);
 	generation_release(session->generation);
 	arena_free(session->message_arena);
-	arena_free(session->scratch);
 	arena_free(session->connection_arena);
 }
 
 void
-session_begin_callback(struct milter_session *session)
+session_begin_callback(struct milter_session *session, struct arena *scratch)
 {
-	arena_reset(session->scratch);
+	session->scratch = scratch;
 	session->resolver.deadline = 0;
+}
+
+void
+session_end_callback(struct milter_session *session)
+{
+	session->scratch = NULL;
 }
 
 /* Postfix names itself in v, unless its administrator has changed that. The
@@ -201,23 +203,18 @@ is_not_smtp(const struct milter_session *session,
 static slice
 address_text(struct arena *arena, const struct sockaddr *address)
 {
-	char text[INET6_ADDRSTRLEN];
 	struct sockaddr_in6 in6;
 	struct sockaddr_in in;
-	const char *done = NULL;
-	slice canonical;
 
 	if (address != NULL && address->sa_family == AF_INET) {
 		memcpy(&in, address, sizeof(in));
-		done = inet_ntop(AF_INET, &in.sin_addr, text, sizeof(text));
-	} else if (address != NULL && address->sa_family == AF_INET6) {
-		memcpy(&in6, address, sizeof(in6));
-		done = inet_ntop(AF_INET6, &in6.sin6_addr, text, sizeof(text));
+		return client_ip4_text(arena, &in.sin_addr);
 	}
-	if (done == NULL ||
-	    !client_address_canonical(arena, slice_from_cstr(text), &canonical))
-		return SLICE("");
-	return canonical;
+	if (address != NULL && address->sa_family == AF_INET6) {
+		memcpy(&in6, address, sizeof(in6));
+		return client_ip6_text(arena, &in6.sin6_addr);
+	}
+	return SLICE("");
 }
 
 /* A name as the MTAs write it, without what they write for want of one. */

@@ -6,9 +6,9 @@
  * A connection owns its milter_session from its first callback to its close;
  * one thread at a time works on it, but not always the same one (libmilter's
  * worker pool), so nothing of it is kept per thread. Three arenas: of the
- * connection, of the message, and of the callback, whose content is forgotten
- * when the next callback begins. However much a client sends, no more than
- * the newest HELO, sender and verdicts of it are kept.
+ * connection, of the message, and of the callback, which there is only while
+ * one is at work. However much a client sends, no more than the newest HELO,
+ * sender and verdicts of it are kept.
  *
  * libmilter is not seen from here: callbacks.c hands in macros and arguments.
  */
@@ -58,7 +58,7 @@ struct milter_session {
 	struct generation *generation;
 	struct arena *connection_arena;
 	struct arena *message_arena;
-	struct arena *scratch;
+	struct arena *scratch; /* NULL between callbacks */
 
 	struct session said;
 	enum mta_kind mta;
@@ -85,9 +85,11 @@ struct milter_session *session_new(struct service *service);
 /* NULL is fine, so is a session in any state. */
 void session_free(struct milter_session *session);
 
-/* To be called first in each callback: forgets the last one's scratch and
- * gives this one its time for questions to the world. */
-void session_begin_callback(struct milter_session *session);
+/* Around each callback that needs more than the functions for header, body and
+ * end below: gives it its scratch and its time for questions to the world. */
+void session_begin_callback(
+    struct milter_session *session, struct arena *scratch);
+void session_end_callback(struct milter_session *session);
 
 /* CONNECT. `address` is NULL when the MTA does not know it. Asks the resolver
  * who the client is, where the MTA does not say it. */
