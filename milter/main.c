@@ -287,15 +287,17 @@ start_log(const struct options *options, const struct settings *settings,
 }
 
 /* Handlers for this thread, all of them blocked until it is ready; threads
- * inherit that and leave it so. */
+ * inherit that and leave it so. While a handler runs nothing is blocked: a
+ * second HUP would go to libmilter then, which would stop. */
 static void
 set_signals(void)
 {
 	static const int numbers[] = {SIGHUP, SIGTERM, SIGINT};
-	struct sigaction action = {.sa_handler = on_signal};
+	struct sigaction action = {
+	    .sa_handler = on_signal, .sa_flags = SA_NODEFER};
 	sigset_t set = signals_of_main();
 
-	(void)sigfillset(&action.sa_mask);
+	(void)sigemptyset(&action.sa_mask);
 	(void)sigaddset(&set, SIGUSR1);
 	for (size_t i = 0; i < sizeof(numbers) / sizeof(*numbers); i++)
 		(void)sigaction(numbers[i], &action, NULL);
