@@ -12,8 +12,8 @@ explain_message_matters(const struct policy *policy)
 }
 
 void
-explain_message_begin(struct explain_message *message,
-    const struct decision *d, const struct limits *limits)
+explain_message_begin(struct explain_message *message, const struct decision *d,
+    const struct limits *limits)
 {
 	*message = (struct explain_message){
 	    .arena = d->arena,
@@ -218,29 +218,35 @@ add_header(struct strbuf *out, const char *title, const struct edit *e,
 	add_folded(out, value, width);
 }
 
+/* Nothing for one that is left alone. */
 static void
 add_recipient(struct strbuf *out, const struct explain_message *message,
     slice recipient, size_t width)
 {
 	bool is_first = true;
 
-	explain_add_title(out, SLICE("recipient"), width);
-	explain_add_plain(out, recipient);
-	strbuf_add(out, SLICE(" becomes "));
 	for (const struct edit *e = message->result.edits.first; e != NULL;
 	     e = e->next) {
 		if (!is_added_for(e, recipient))
 			continue;
-		strbuf_add(out, is_first ? SLICE("") : SLICE(", "));
+		if (is_first) {
+			explain_add_title(out, SLICE("recipient"), width);
+			explain_add_plain(out, recipient);
+		}
+		strbuf_add(out, is_first ? SLICE(" becomes ") : SLICE(", "));
 		explain_add_plain(out, e->text);
 		is_first = false;
 	}
-	strbuf_add(out, is_first ? SLICE("nobody\n") : SLICE("\n"));
+	if (!is_first && !is_dropped(message, recipient)) {
+		strbuf_add(out, SLICE(", "));
+		explain_add_plain(out, recipient);
+	}
+	if (!is_first)
+		strbuf_add_char(out, '\n');
 }
 
 static void
-add_edit(struct strbuf *out, const struct explain_message *message,
-    const struct edit *e, size_t width)
+add_edit(struct strbuf *out, const struct edit *e, size_t width)
 {
 	switch (e->kind) {
 	case EDIT_SENDER:
@@ -251,9 +257,7 @@ add_edit(struct strbuf *out, const struct explain_message *message,
 		strbuf_add_char(out, '\n');
 		return;
 	case EDIT_ADD_RECIPIENT:
-		return;
 	case EDIT_DROP_RECIPIENT:
-		add_recipient(out, message, e->text, width);
 		return;
 	case EDIT_CHANGE_HEADER:
 		add_header(out, "header", e, e->before, width);
@@ -268,9 +272,12 @@ explain_message_text(
 {
 	if (message == NULL)
 		return;
+	for (size_t i = 0; i < message->intake.recipient_count; i++)
+		add_recipient(
+		    out, message, message->intake.recipients[i].address, width);
 	for (const struct edit *e = message->result.edits.first; e != NULL;
 	     e = e->next)
-		add_edit(out, message, e, width);
+		add_edit(out, e, width);
 	for (const struct message_problem *p = message->result.problems;
 	     p != NULL; p = p->next) {
 		explain_add_title(out, SLICE("broken"), width);

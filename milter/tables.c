@@ -187,7 +187,8 @@ find_virtual_alias(const struct decision *d, slice key, slice *ret_value)
 	}
 	strbuf_init(&out, d->arena);
 	for (size_t i = 0; i < e.count; i++)
-		add_recipient(&out, d->policy, e.addresses[i]);
+		add_recipient(
+		    &out, d->policy, i == e.own ? key : e.addresses[i]);
 	*ret_value = strbuf_slice(&out);
 	return e.count == 0 ? TABLE_MISSING : TABLE_FOUND;
 }

@@ -292,6 +292,20 @@ def test_explain_a_list(programs, directory):
         assert answer["sender_becomes"] == "<lee@far.example>", answer
 
 
+def test_explain_a_list_with_himself(programs, directory):
+    with prepared(programs, directory, options=words(
+            directory, "aliases")) as doors:
+        arguments = ("--sender", "lee@far.example", "--recipient",
+                     "dl@abc.com")
+        answer = told(doors, *arguments)
+        assert sorted(answer["recipients"][0]["becomes"]) == [
+            "<dl@abc.com>", "<friend@far.example>"], answer
+        lines = [" ".join(line.split())
+                 for line in explain(doors, *arguments).splitlines()]
+        assert "recipient <dl@abc.com> becomes <friend@far.example>, " \
+            "<dl@abc.com>" in lines, lines
+
+
 def test_long_header(programs, directory):
     """A session takes no more than 256 KB of attributes."""
     with prepared(programs, directory, options=words(directory)) as doors:

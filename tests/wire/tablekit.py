@@ -35,6 +35,7 @@ abc.com\tsmtp:never.example
     "aliases": """\
 staff: joe, ann@far.example, \\root
 prog: |/bin/false
+dl: dl, friend@far.example
 owner-big: boss@far.example
 big: x@far.example, y@far.example
 """,
