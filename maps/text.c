@@ -99,11 +99,15 @@ read_once(int fd, bool allow_unsafe, struct arena *arena,
 	struct stat after;
 	char *to;
 
-	if (fstat(fd, &file->stat) == 0 && S_ISREG(file->stat.st_mode) &&
-	    !has_rested(&file->stat))
-		rest();
 	if (fstat(fd, &file->stat) != 0)
 		goto unreadable;
+	if (S_ISREG(file->stat.st_mode) && !has_rested(&file->stat)) {
+		rest();
+		if (fstat(fd, &after) != 0)
+			goto unreadable;
+		if (!same_state(&file->stat, &after))
+			return ATTEMPT_CHANGED;
+	}
 	if (!check_file(file->path, &file->stat, allow_unsafe, error))
 		return ATTEMPT_FAILED;
 	to = arena_alloc(arena, (size_t)file->stat.st_size + 1);
