@@ -11,6 +11,7 @@
 
 #include "milter/deadline.h"
 #include "milter/log.h"
+#include "milter/threads.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -39,6 +40,7 @@ static struct {
 	bool stopping;
 	bool is_shut;
 	bool for_good;
+	bool lacks_threads; /* and so is shut */
 	int listening; /* libmilter's descriptor */
 	int real;      /* its socket */
 	int mute;      /* the one nobody can reach */
@@ -111,25 +113,45 @@ descriptors_left(void)
 }
 
 static void
+tell_open(void)
+{
+	log_line(LOG_NOTICE, "%s again: new connections are taken",
+	    gate.lacks_threads ? "threads can be started"
+			       : "descriptors are free");
+}
+
+static void
+tell_shut(unsigned long left)
+{
+	if (gate.lacks_threads)
+		log_line(LOG_ERR,
+		    "no thread can be started: new connections have to wait");
+	else
+		log_line(LOG_ERR,
+		    "only %lu of %lu descriptors are left: "
+		    "new connections have to wait",
+		    left, gate.limit);
+}
+
+static void
 look(int *ms_to_next_line)
 {
 	unsigned long left = descriptors_left();
+	bool has_thread = threads_keep_spare();
 
-	if (!gate.is_shut && left < gate.reserve)
+	if (!gate.is_shut && (left < gate.reserve || !has_thread)) {
+		gate.lacks_threads = !has_thread;
 		set_shut(true);
-	else if (gate.is_shut && !gate.for_good && left > 2 * gate.reserve) {
+	} else if (gate.is_shut && !gate.for_good && has_thread &&
+		   left > 2 * gate.reserve) {
 		set_shut(false);
-		log_line(LOG_NOTICE, "descriptors are free again: "
-				     "new connections are taken");
+		tell_open();
 		*ms_to_next_line = 0;
 	}
 	if (!gate.is_shut || gate.for_good)
 		return;
 	if (*ms_to_next_line <= 0) {
-		log_line(LOG_ERR,
-		    "only %lu of %lu descriptors are left: "
-		    "new connections have to wait",
-		    left, gate.limit);
+		tell_shut(left);
 		*ms_to_next_line = TELL_MS;
 	}
 	*ms_to_next_line -= LOOK_SHUT_MS;
@@ -186,7 +208,21 @@ gate_start(int listening, unsigned long limit, struct error *error)
 	gate.listening = listening;
 	gate.limit = limit;
 	gate.reserve = limit / 16 < RESERVE_MIN ? RESERVE_MIN : limit / 16;
+	if (!threads_keep_spare())
+		return error_set(error, "cannot start a thread");
 	return start_thread(error);
+}
+
+void
+gate_shut_for_threads(void)
+{
+	(void)pthread_mutex_lock(&gate.lock);
+	if (gate.listening >= 0 && !gate.is_shut) {
+		gate.lacks_threads = true;
+		set_shut(true);
+		(void)pthread_cond_signal(&gate.wake);
+	}
+	(void)pthread_mutex_unlock(&gate.lock);
 }
 
 void

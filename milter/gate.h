@@ -7,9 +7,9 @@
  * another socket, at which nobody can ever knock. Connections wait in the
  * real one's backlog, and none is lost.
  *
- * A thread looks once a second how many descriptors are left, shuts the gate
- * before there are none, says so every ten seconds, and opens it when there
- * are enough again.
+ * A thread looks once a second how many descriptors are left and whether a
+ * thread can be started (threads.h), shuts the gate before there are none, says
+ * so every ten seconds, and opens it when there are enough again.
  */
 #ifndef MILTER_GATE_H
 #define MILTER_GATE_H
@@ -23,6 +23,8 @@ int gate_next_descriptor(void);
 /* `limit`: the limit of open files. Without a gate (no socket of its own can
  * be made) milterd works too; then this is false and says why. */
 bool gate_start(int listening, unsigned long limit, struct error *error);
+/* The thread in reserve is at work: at once, until there is another. */
+void gate_shut_for_threads(void);
 /* For good: new connections wait until the process ends. */
 void gate_shut_for_good(void);
 /* Ends the thread; the gate stays as it is. */
