@@ -129,7 +129,8 @@ edits_apply(SMFICTX *ctx, struct arena *scratch,
 	for (size_t i = 0; i < sizeof(order) / sizeof(*order); i++) {
 		for (const struct edit *e = edits->first; e != NULL;
 		     e = e->next) {
-			if (e->kind != order[i] || apply_one(&job, e))
+			if (e->kind != order[i] || e->is_there ||
+			    apply_one(&job, e))
 				continue;
 			log_line(LOG_ERR, "the MTA does not take an edit: "
 			    "message deferred");

@@ -22,6 +22,7 @@ struct edit {
 	slice name;	/* header name as the client wrote it */
 	unsigned index; /* of the instances of this name, from 1 */
 	slice before;	/* what stood there, for explain and the log */
+	bool is_there;	/* EDIT_ADD_RECIPIENT: is a recipient already */
 	struct edit *next;
 };
 

@@ -3,9 +3,10 @@
 
 #include "base/strbuf.h"
 #include "policy/access.h"
-#include "policy/alias.h"
+#include "policy/audience.h"
 #include "policy/header.h"
 #include "policy/rewrite.h"
+#include "policy/virtuser.h"
 
 static const char rule[] = "rewrite";
 
@@ -35,63 +36,6 @@ static slice
 in_brackets(struct arena *arena, slice address)
 {
 	return arena_printf(arena, "<" SLICE_FMT ">", SLICE_ARG(address));
-}
-
-/* A recipient who is on his own list stays: an MTA that completes what is added
- * to what he typed would drop both. */
-static void
-add_recipients(const struct decision *d, const struct expansion *e,
-    slice recipient, struct edit_list *edits)
-{
-	for (size_t i = 0; i < e->count; i++) {
-		if (i != e->own)
-			edit_add(edits,
-			    (struct edit){
-				.kind = EDIT_ADD_RECIPIENT,
-				.text =
-				    in_brackets(d->arena, e->addresses[i]),
-				.before = recipient,
-			    });
-	}
-	if (e->own == e->count)
-		edit_add(edits,
-		    (struct edit){
-			.kind = EDIT_DROP_RECIPIENT, .text = recipient});
-}
-
-/* The owner of a list is the sender of what goes to the list; with other
- * recipients beside it the sender stays, for there is but one. */
-static slice
-common_owner(slice so_far, slice owner, bool is_first)
-{
-	return is_first || slice_eq_nocase(so_far, owner) ? owner : SLICE("");
-}
-
-static void
-rewrite_recipients(const struct decision *d, const struct message_input *in,
-    struct message_result *result, slice *ret_owner)
-{
-	*ret_owner = SLICE("");
-	if (!policy_rewrites_recipients(d->policy))
-		return;
-	for (size_t i = 0; i < in->recipient_count; i++) {
-		struct expansion e = expand_recipient(d, in->recipients[i]);
-
-		*ret_owner = common_owner(*ret_owner, e.owner, i == 0);
-		switch (e.kind) {
-		case EXPANSION_SAME:
-		case EXPANSION_MTA:
-			break;
-		case EXPANSION_SET:
-			add_recipients(
-			    d, &e, in->recipients[i], &result->edits);
-			break;
-		case EXPANSION_ERROR:
-		case EXPANSION_TEMPFAIL:
-			result->verdict = e.error;
-			return;
-		}
-	}
 }
 
 static slice
@@ -251,10 +195,11 @@ struct message_result
 rewrite_message(const struct decision *d, const struct message_input *input)
 {
 	struct message_result result = {.verdict = {.rule = rule}};
-	slice owner;
+	slice owner = SLICE("");
 
 	edit_list_init(&result.edits, d->arena);
-	rewrite_recipients(d, input, &result, &owner);
+	if (policy_rewrites_recipients(d->policy))
+		audience_edit(d, input, &result, &owner);
 	if (!verdict_is_refusal(&result.verdict))
 		rewrite_sender(d, input, owner, &result);
 	if (!verdict_is_refusal(&result.verdict))
