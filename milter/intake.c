@@ -6,6 +6,11 @@
 
 #include <string.h>
 
+/* Beside the number of recipients, the bytes of their addresses and parameters
+ * are bounded: so much for each of them, as an SMTP path may have, and some
+ * for a message that has few, with long parameters. */
+enum { RECIPIENT_BYTES = 256, RECIPIENT_BYTES_AT_LEAST = 64 * 1024 };
+
 static slice
 join_parameters(struct arena *arena, char *const *parameters)
 {
@@ -53,15 +58,36 @@ with_room(struct arena *arena, void *list, size_t count, size_t *capacity,
 	return grown;
 }
 
+static size_t
+bytes_of(slice address, char *const *parameters)
+{
+	size_t bytes = address.len;
+
+	for (; parameters != NULL && *parameters != NULL; parameters++)
+		bytes += strlen(*parameters) + 1;
+	return bytes;
+}
+
+static bool
+has_room_for_recipient(const struct intake *intake, size_t bytes)
+{
+	size_t most = (size_t)intake->limits->recipients;
+
+	return intake->recipient_count < most &&
+	       intake->recipient_bytes + bytes <=
+		   RECIPIENT_BYTES_AT_LEAST + most * RECIPIENT_BYTES;
+}
+
 bool
 intake_add_recipient(
     struct intake *intake, slice address, char *const *parameters)
 {
+	size_t bytes = bytes_of(address, parameters);
 	struct intake_recipient *kept;
 
 	if (!intake->keeps_recipients)
 		return true;
-	if (intake->recipient_count >= (size_t)intake->limits->recipients) {
+	if (!has_room_for_recipient(intake, bytes)) {
 		intake->has_too_many_recipients = true;
 		return false;
 	}
@@ -69,6 +95,7 @@ intake_add_recipient(
 	    with_room(intake->arena, intake->recipients,
 		intake->recipient_count, &intake->recipient_size,
 		sizeof(*intake->recipients));
+	intake->recipient_bytes += bytes;
 	kept = &intake->recipients[intake->recipient_count++];
 	kept->address = arena_copy(intake->arena, address);
 	kept->parameters = join_parameters(intake->arena, parameters);

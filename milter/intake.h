@@ -30,6 +30,7 @@ struct intake {
 	struct intake_recipient *recipients;
 	size_t recipient_count;
 	size_t recipient_size;
+	size_t recipient_bytes;
 	struct header_field *fields;
 	size_t field_count;
 	size_t field_size;
@@ -40,7 +41,8 @@ struct intake {
 void intake_begin(struct intake *intake, struct arena *arena,
     const struct policy *policy, const struct limits *limits,
     char *const *parameters);
-/* False when there are too many: this one is not kept. */
+/* False when there are too many, or too many bytes of them: this one is not
+ * kept. */
 bool intake_add_recipient(
     struct intake *intake, slice address, char *const *parameters);
 void intake_add_header(struct intake *intake, slice name, slice value);

@@ -23,6 +23,8 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+enum { PID_FILE_TRIES = 10 };
+
 static struct {
 	int fd;
 	char path[PATH_MAX];
@@ -231,38 +233,74 @@ refuse_running(const char *path, int fd, struct error *error)
 	return with_exit_code(error, EX_UNAVAILABLE);
 }
 
-bool
-process_write_pid(const char *path, struct error *error)
+/* The descriptor, or -1. */
+static int
+open_locked(const char *path, struct error *error)
 {
 	struct stat st;
-	char text[32];
-	int len;
-	int fd;
-
-	if (*path == '\0')
-		return true;
-	fd = open(
+	int fd = open(
 	    path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0644);
-	if (fd < 0)
-		return pid_failure(path, "cannot open", error);
+
+	if (fd < 0) {
+		(void)pid_failure(path, "cannot open", error);
+		return -1;
+	}
 	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
 		errno = EEXIST;
 		(void)pid_failure(path, "is no plain file", error);
 	} else if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
 		(void)refuse_running(path, fd, error);
 	} else {
-		len = snprintf(text, sizeof(text), "%ld\n", (long)getpid());
-		if (ftruncate(fd, 0) == 0 &&
-		    pwrite(fd, text, (size_t)len, 0) == len) {
-			pid_file.fd = fd;
-			(void)snprintf(
-			    pid_file.path, sizeof(pid_file.path), "%s", path);
-			return true;
-		}
-		(void)pid_failure(path, "cannot write", error);
+		return fd;
 	}
 	(void)close(fd);
-	return false;
+	return -1;
+}
+
+static bool
+is_file_of(int fd, const char *path)
+{
+	struct stat locked;
+	struct stat named;
+
+	return fstat(fd, &locked) == 0 && lstat(path, &named) == 0 &&
+	       locked.st_dev == named.st_dev && locked.st_ino == named.st_ino;
+}
+
+static bool
+write_pid(int fd, const char *path, struct error *error)
+{
+	char text[32];
+	int len = snprintf(text, sizeof(text), "%ld\n", (long)getpid());
+
+	if (ftruncate(fd, 0) != 0 || pwrite(fd, text, (size_t)len, 0) != len) {
+		(void)pid_failure(path, "cannot write", error);
+		(void)close(fd);
+		return false;
+	}
+	pid_file.fd = fd;
+	(void)snprintf(pid_file.path, sizeof(pid_file.path), "%s", path);
+	return true;
+}
+
+/* One that goes removes the file while it holds the lock: who opened it before
+ * then has the lock of a file that nobody else will find, and tries again. */
+bool
+process_write_pid(const char *path, struct error *error)
+{
+	if (*path == '\0')
+		return true;
+	for (int tries = 0; tries < PID_FILE_TRIES; tries++) {
+		int fd = open_locked(path, error);
+
+		if (fd < 0)
+			return false;
+		if (is_file_of(fd, path))
+			return write_pid(fd, path, error);
+		(void)close(fd);
+	}
+	errno = EBUSY;
+	return pid_failure(path, "is removed again and again", error);
 }
 
 void

@@ -158,7 +158,9 @@ socket_set_owner(
 	    lchown(sun.sun_path, owner->user, group) != 0 &&
 	    geteuid() == 0)
 		return fail(error, EX_NOPERM, address, "cannot give away");
-	if (chmod(sun.sun_path, owner->mode) != 0)
+	/* Who owns the directory may have put a link in its place. */
+	if (fchmodat(AT_FDCWD, sun.sun_path, owner->mode,
+		AT_SYMLINK_NOFOLLOW) != 0)
 		return fail(error, EX_NOPERM, address, "cannot set its mode");
 	return true;
 }

@@ -57,6 +57,27 @@ START_TEST(test_recipients)
 }
 END_TEST
 
+/* 64 kB and 256 bytes for each of the two: as milterd.conf(5) says. */
+START_TEST(test_recipient_bytes)
+{
+	static char parameter[64 * 1024 + 2 * 256 - 10];
+	char *parameters[] = {parameter, NULL};
+	struct arena *arena = arena_new(0);
+	struct intake intake;
+
+	memset(parameter, 'x', sizeof(parameter) - 1);
+	intake_begin(&intake, arena, &rewriting, &limits, NULL);
+	ck_assert(intake_add_recipient(&intake, SLICE("<a@b>"), parameters));
+	ck_assert(intake_add_recipient(&intake, SLICE("<c@d>"), NULL));
+	intake_begin(&intake, arena, &rewriting, &limits, NULL);
+	ck_assert(intake_add_recipient(&intake, SLICE("<a@b>"), parameters));
+	ck_assert(!intake_add_recipient(&intake, SLICE("<cc@d>"), NULL));
+	ck_assert(intake.has_too_many_recipients);
+	ck_assert_uint_eq(intake.recipient_count, 1);
+	arena_free(arena);
+}
+END_TEST
+
 START_TEST(test_header_indexes)
 {
 	struct arena *arena = arena_new(0);
@@ -120,6 +141,7 @@ main(void)
 
 	tcase_add_test(tcase, test_keeps_nothing_without_rewriting);
 	tcase_add_test(tcase, test_recipients);
+	tcase_add_test(tcase, test_recipient_bytes);
 	tcase_add_test(tcase, test_header_indexes);
 	tcase_add_test(tcase, test_header_bytes);
 	tcase_add_test(tcase, test_reply_text);
