@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * One question is under way at a time. Who comes to an idle thread puts his
- * question down and waits for its number to be answered; who comes to a busy
- * one waits for it to become idle. A question that nobody waits for any more
- * is answered all the same, and kept.
+ * One question is under way at a time:
+ *
+ *   IDLE      -> ASKED     somebody puts his question down, and waits
+ *   ASKED     -> WORKING   the thread has taken it
+ *   WORKING   -> ANSWERED  the thread has the answer
+ *             -> IDLE      nobody waits for it any more; it is kept still
+ *   ANSWERED  -> IDLE      who asked has taken the answer
+ *
+ * Who comes while another's question is under way waits for IDLE.
  */
 #include "milter/users.h"
 
@@ -32,15 +37,17 @@ struct kept {
 	deadline_ms until; /* 0: nothing is kept here */
 };
 
+enum state { IDLE, ASKED, WORKING, ANSWERED };
+
 static struct {
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
+	enum state state;
 	bool is_started;
+	bool is_waited_for;
 	bool is_stuck; /* somebody has waited in vain */
 	char name[LONGEST_NAME + 1];
-	unsigned long asked;
-	unsigned long answered;
-	enum world_answer answer; /* to question number `answered` */
+	enum world_answer answer;
 	users_source *source;
 	struct kept kept[MOST_KEPT];
 } users = {.lock = PTHREAD_MUTEX_INITIALIZER};
@@ -121,30 +128,42 @@ recall(const char *name, enum world_answer *ret_answer)
 	return true;
 }
 
+static void
+set_state(enum state state)
+{
+	users.state = state;
+	(void)pthread_cond_broadcast(&users.changed);
+}
+
+static void
+work(void)
+{
+	char name[LONGEST_NAME + 1];
+	users_source *source = users.source;
+	enum world_answer answer;
+
+	set_state(WORKING);
+	memcpy(name, users.name, sizeof(name));
+	(void)pthread_mutex_unlock(&users.lock);
+	answer = source == NULL ? ask_system(name) : source(name);
+	(void)pthread_mutex_lock(&users.lock);
+	if (source == users.source)
+		keep(name, answer);
+	users.answer = answer;
+	users.is_stuck = false;
+	set_state(users.is_waited_for ? ANSWERED : IDLE);
+}
+
 static void *
 run(void *unused)
 {
 	(void)unused;
 	(void)pthread_mutex_lock(&users.lock);
 	for (;;) {
-		char name[LONGEST_NAME + 1];
-		users_source *source = users.source;
-		enum world_answer answer;
-
-		if (users.answered == users.asked) {
+		if (users.state == ASKED)
+			work();
+		else
 			(void)pthread_cond_wait(&users.changed, &users.lock);
-			continue;
-		}
-		memcpy(name, users.name, sizeof(name));
-		(void)pthread_mutex_unlock(&users.lock);
-		answer = source == NULL ? ask_system(name) : source(name);
-		(void)pthread_mutex_lock(&users.lock);
-		if (source == users.source)
-			keep(name, answer);
-		users.answer = answer;
-		users.answered = users.asked;
-		users.is_stuck = false;
-		(void)pthread_cond_broadcast(&users.changed);
 	}
 	return NULL;
 }
@@ -176,14 +195,19 @@ start(void)
 }
 
 static bool
-wait_until(deadline_ms deadline)
+wait_for(enum state state, deadline_ms deadline)
 {
 	struct timespec until = deadline_timespec(deadline);
 
-	if (pthread_cond_timedwait(&users.changed, &users.lock, &until) == 0)
-		return true;
-	users.is_stuck = users.answered != users.asked;
-	return false;
+	while (users.state != state) {
+		if (users.is_stuck)
+			return false;
+		if (pthread_cond_timedwait(
+			&users.changed, &users.lock, &until) != 0 &&
+		    users.state != state)
+			return false;
+	}
+	return true;
 }
 
 static enum world_answer
@@ -191,26 +215,23 @@ ask_thread(const char *name)
 {
 	deadline_ms deadline = deadline_in(PATIENCE_MS);
 	enum world_answer answer;
-	unsigned long number;
 
-	while (users.answered != users.asked) {
-		if (users.is_stuck || !wait_until(deadline))
-			return WORLD_TEMPFAIL;
-	}
+	if (!wait_for(IDLE, deadline))
+		return WORLD_TEMPFAIL;
 	/* Somebody else may have asked for the same. */
 	if (recall(name, &answer))
 		return answer;
 	memcpy(users.name, name, strlen(name) + 1);
-	number = ++users.asked;
-	(void)pthread_cond_broadcast(&users.changed);
-	while (users.answered < number) {
-		if (!wait_until(deadline))
-			return WORLD_TEMPFAIL;
-	}
-	if (recall(name, &answer))
+	users.is_waited_for = true;
+	set_state(ASKED);
+	if (wait_for(ANSWERED, deadline)) {
+		answer = users.answer;
+		set_state(IDLE);
 		return answer;
-	/* What is not kept may be gone already, for another's answer. */
-	return users.answered == number ? users.answer : WORLD_TEMPFAIL;
+	}
+	users.is_waited_for = false;
+	users.is_stuck = true;
+	return WORLD_TEMPFAIL;
 }
 
 enum world_answer

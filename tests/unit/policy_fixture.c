@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "tests/unit/policy_fixture.h"
 
+#include "policy/alias.h"
+
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -100,25 +102,59 @@ fixture_relay(struct fixture *f, const char *const *words)
 	f->policy.relay = fixture_class(f, "relay_domain", words);
 }
 
+/* A file of this text; it is there until it is unlinked. */
+static void
+write_file(char *path, const char *text)
+{
+	int fd = mkstemp(path);
+
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+	(void)close(fd);
+}
+
 const struct map *
 fixture_map(struct fixture *f, const char *name, const char *text)
 {
 	const struct map *map;
 	struct snapshot_source source = {.allow_unsafe_files = true};
 	char path[] = "/tmp/milterd-test-access-XXXXXX";
-	int fd = mkstemp(path);
 	struct error error;
 	slice paths[1];
 
-	ck_assert_int_ge(fd, 0);
-	ck_assert_int_eq(write(fd, text, strlen(text)), (ssize_t)strlen(text));
-	(void)close(fd);
+	write_file(path, text);
 	paths[0] = slice_from_cstr(path);
 	map = snapshot_add_map(f->snapshot, slice_from_cstr(name), paths, 1,
 	    &source, &error);
 	(void)unlink(path);
 	ck_assert_ptr_nonnull(map);
 	return map;
+}
+
+static const char *
+make_key(void *context, struct arena *arena, slice name, slice *ret_key)
+{
+	struct decision d = *(struct decision *)context;
+
+	d.arena = arena;
+	return alias_key(&d, name, ret_key);
+}
+
+void
+fixture_aliases(struct fixture *f, const char *text)
+{
+	struct snapshot_source source = {.allow_unsafe_files = true};
+	struct snapshot_keys keys = {make_key, &f->decision};
+	char path[] = "/tmp/milterd-test-aliases-XXXXXX";
+	struct error error;
+	slice paths[1];
+
+	write_file(path, text);
+	paths[0] = slice_from_cstr(path);
+	f->policy.aliases = snapshot_add_aliases(f->snapshot,
+	    SLICE("aliases"), paths, 1, &keys, &source, &error);
+	(void)unlink(path);
+	ck_assert_ptr_nonnull(f->policy.aliases);
 }
 
 void

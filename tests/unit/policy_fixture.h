@@ -36,6 +36,8 @@ const struct class *fixture_class(
 /* The text of a map file. */
 const struct map *fixture_map(
     struct fixture *f, const char *name, const char *text);
+/* The text of a file of aliases; class w is complete. */
+void fixture_aliases(struct fixture *f, const char *text);
 void fixture_access(struct fixture *f, const char *text);
 void fixture_client(struct fixture *f, const char *address, const char *name,
     enum client_resolve resolve);

@@ -326,6 +326,113 @@ START_TEST(access_map)
 }
 END_TEST
 
+static const char *
+lookup_in(const struct map *map, const char *key)
+{
+	struct map_hit hit;
+
+	ck_assert_ptr_nonnull(map);
+	return map_find(map, slice_from_cstr(key), &hit) == MAP_FOUND
+		   ? arena_cstr(arena, hit.value)
+		   : "-";
+}
+
+START_TEST(maps_of_rewriting)
+{
+	struct generation *g;
+
+	(void)files_write(&files, "t1", "old.test new.test\n");
+	(void)files_write(&files, "t2", "@v.test x@y.test\nbad\n");
+	(void)files_write(&files, "t3", "joe j@y.test\n");
+	(void)files_write(&files, "t4", "z.test relay:[192.0.2.1]\n");
+	g = load("domaintable = \"%s/t1\"\nvirtusertable = \"%s/t2\"\n"
+		 "genericstable = { \"%s/t3\" }\nmailertable = \"%s/t4\"\n");
+	ck_assert_str_eq(
+	    lookup_in(g->policy->domaintable, "OLD.test"), "new.test");
+	ck_assert_str_eq(
+	    lookup_in(g->policy->virtusertable, "@v.test"), "x@y.test");
+	ck_assert_str_eq(lookup_in(g->policy->genericstable, "joe"), "j@y.test");
+	ck_assert_str_eq(
+	    lookup_in(g->policy->mailertable, "z.test"), "relay:[192.0.2.1]");
+	ck_assert(slice_eq(
+	    map_name(g->policy->virtusertable), SLICE("virtusertable")));
+	ck_assert_ptr_null(g->policy->access);
+	ck_assert_ptr_null(g->policy->aliases);
+	generation_release(g);
+}
+END_TEST
+
+START_TEST(classes_of_rewriting)
+{
+	struct generation *g =
+	    load("virtuser_domain = { v.test, \"%s/local\" }\n"
+		 "generics_domain = g.test\nmasquerade_domain = m.test\n"
+		 "masquerade_exception = n.test\nexposed_user = root\n");
+	const struct policy *p = g->policy;
+
+	ck_assert(has(p->virtuser_domain, "v.test"));
+	ck_assert(has(p->virtuser_domain, "first.example"));
+	ck_assert(has(p->generics_domain, "g.test"));
+	ck_assert(has(p->masquerade_domain, "m.test"));
+	ck_assert(has(p->masquerade_exception, "n.test"));
+	ck_assert(has(p->exposed_user, "ROOT"));
+	/* What the virtusertable serves may be relayed to. */
+	ck_assert(has(p->relay, "v.test"));
+	ck_assert(has(p->relay, "first.example"));
+	ck_assert(!has(p->relay, "g.test"));
+	ck_assert(!has(p->local, "v.test"));
+	generation_release(g);
+}
+END_TEST
+
+static bool
+has_warned(const struct generation *g, const char *text)
+{
+	for (size_t i = 0; i < g->warning_count; i++) {
+		if (strstr(g->warnings[i].ptr, text) != NULL)
+			return true;
+	}
+	return false;
+}
+
+START_TEST(aliases_of_files)
+{
+	struct generation *g;
+
+	(void)files_write(&files, "aliases",
+	    "DL: dl, dl@qq.com\njoe@first.example: ann\n"
+	    "joe@elsewhere.test: bob\nann@v.test: x\nann@w.test: x\n");
+	(void)files_write(&files, "more", "dl: nobody\nnew: ann\n");
+	(void)files_write(
+	    &files, "virtual", "ann@v.test mary\nann@w.test m@other.test\n");
+	g = load("hostname = mx.abc.test\nlocal_domain = \"%s/local\"\n"
+		 "virtuser_domain = { v.test, w.test }\n"
+		 "virtusertable = \"%s/virtual\"\n"
+		 "aliases = { \"%s/aliases\", \"%s/more\" }\n");
+	ck_assert_str_eq(lookup_in(g->policy->aliases, "dl"), "dl, dl@qq.com");
+	ck_assert_str_eq(lookup_in(g->policy->aliases, "joe"), "ann");
+	ck_assert_str_eq(lookup_in(g->policy->aliases, "mary"), "x");
+	ck_assert_str_eq(lookup_in(g->policy->aliases, "ann"), "-");
+	ck_assert_str_eq(lookup_in(g->policy->aliases, "new"), "ann");
+	ck_assert(has_warned(g,
+	    "/aliases:3: skipped: joe@elsewhere.test: cannot alias "
+	    "non-local names"));
+	ck_assert(has_warned(g, "/aliases:5: skipped: ann@w.test: "));
+	ck_assert(has_warned(g, "/more:1: duplicate key \"dl\", "));
+	ck_assert(!has_warned(g, "/aliases:1: "));
+	generation_release(g);
+}
+END_TEST
+
+START_TEST(unsafe_files_reach_the_policy)
+{
+	struct generation *g = load("");
+
+	ck_assert(g->policy->allow_unsafe_files);
+	generation_release(g);
+}
+END_TEST
+
 static void
 check_zone(const struct generation *g, size_t i, const char *zone,
     const char *message, bool enhanced)
@@ -437,6 +544,11 @@ static const struct {
 	{"dnsbl = \"%s/none\"", "none", 0, "No such file", EX_NOINPUT},
 	{"dnsbl = \"%s/badlist\"", "badlist", 2, "does not begin with a zone's name", EX_DATAERR},
 	{"enhdnsbl = \"%s/nul\"", "nul", 2, "control character", EX_DATAERR},
+	{"virtusertable = \"%s/nul\"", "nul", 2, "NUL byte", EX_DATAERR},
+	{"mailertable = \"%s/none\"", "none", 0, "No such file", EX_NOINPUT},
+	{"masquerade_domain = \"%s/none\"", "none", 0, "No such file", EX_NOINPUT},
+	{"aliases = \"%s/none\"", "none", 0, "No such file", EX_NOINPUT},
+	{"aliases = { \"%s/empty\", \"%s/nul\" }", "nul", 2, "NUL byte", EX_DATAERR},
 	{"access = \"%s/access\"\n\nmax_hops = many", "conf", 3, "max_hops: \"many\"", EX_CONFIG},
 };
 /* clang-format on */
@@ -792,6 +904,10 @@ load_suite(void)
 	tcase_add_test(loading, machine_names_are_local);
 	tcase_add_test(loading, unqualified_hostname_is_warned_of);
 	tcase_add_test(loading, access_map);
+	tcase_add_test(loading, maps_of_rewriting);
+	tcase_add_test(loading, classes_of_rewriting);
+	tcase_add_test(loading, aliases_of_files);
+	tcase_add_test(loading, unsafe_files_reach_the_policy);
 	tcase_add_test(loading, dns_lists);
 	tcase_add_test(loading, options_reach_the_policy);
 	tcase_add_test(loading, warnings_are_bounded);

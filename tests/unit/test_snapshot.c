@@ -369,6 +369,102 @@ START_TEST(hostile_key_in_a_warning)
 }
 END_TEST
 
+/* ---- Aliases ---- */
+
+/* "bad" in a name makes it none; the others lose what is behind their "@". */
+static const char *
+alias_key(void *context, struct arena *to, slice name, slice *ret_key)
+{
+	++*(unsigned *)context;
+	if (slice_has_prefix_nocase(name, SLICE("bad")))
+		return "is bad";
+	*ret_key = arena_copy(to, slice_first(name, slice_index(name, '@')));
+	return NULL;
+}
+
+static const struct map *
+add_aliases(const slice *paths, size_t count, unsigned *asked,
+    struct error *error)
+{
+	struct snapshot_keys keys = {alias_key, asked};
+
+	*asked = 0;
+	return snapshot_add_aliases(
+	    snapshot, SLICE("aliases"), paths, count, &keys, &source, error);
+}
+
+START_TEST(aliases_from_files)
+{
+	slice paths[2] = {
+	    file_of("a1", "DL@x: dl,\n\tdl@y\nshared: one\n# c\nq: 1\n"),
+	    file_of("a2", "shared: two\nonly: three\n")};
+	unsigned asked;
+	const struct map *map = add_aliases(paths, 2, &asked, NULL);
+
+	ck_assert_ptr_nonnull(map);
+	ck_assert_uint_eq(asked, 5);
+	expect(map, "dl", "dl,\tdl@y", "a1", 1);
+	expect(map, "SHARED", "one", "a1", 3);
+	expect(map, "q", "1", "a1", 5);
+	expect(map, "only", "three", "a2", 2);
+	expect_missing(map, SLICE("dl@x"));
+	ck_assert(slice_eq(map_name(map), SLICE("aliases")));
+	ck_assert_str_eq(warnings.data,
+	    "a2:1: duplicate key \"shared\", a1:3 counts\n");
+	ck_assert_uint_eq(
+	    snapshot_find_part(snapshot, SLICE("aliases"))->entries, 4);
+}
+END_TEST
+
+START_TEST(last_alias_wins)
+{
+	slice path = file_of("a", "x: 1\nX: 2\nx@y: 3\nz: 4\n");
+	unsigned asked;
+	const struct map *map = add_aliases(&path, 1, &asked, NULL);
+
+	expect(map, "x", "3", "a", 3);
+	expect(map, "z", "4", "a", 4);
+	ck_assert_str_eq(warnings.data,
+	    "a:2: duplicate key \"x\", line 3 counts\n"
+	    "a:1: duplicate key \"x\", line 3 counts\n");
+}
+END_TEST
+
+START_TEST(aliases_that_are_none)
+{
+	slice path = file_of("a",
+	    " x: 1\nnocolon\nBad\x1bname: 2\nempty:\ny: 3\nbad2: 4,\n 5\n");
+	unsigned asked;
+	const struct map *map = add_aliases(&path, 1, &asked, NULL);
+
+	expect(map, "y", "3", "a", 5);
+	ck_assert_str_eq(warnings.data,
+	    "a:1: skipped: line continues nothing\n"
+	    "a:2: skipped: no colon behind a name\n"
+	    "a:3: skipped: Bad?name: is bad\n"
+	    "a:4: skipped: alias has no value\n"
+	    "a:6: skipped: bad2: is bad\n");
+}
+END_TEST
+
+START_TEST(broken_aliases)
+{
+	slice path = path_slice("a");
+	struct error error = {0};
+	unsigned asked;
+
+	(void)scratch_write("a", SLICE("x: 1\ny: \0\n"));
+	ck_assert_ptr_null(add_aliases(&path, 1, &asked, &error));
+	ck_assert_str_eq(error.text, "line contains a NUL byte");
+	ck_assert_str_eq(error.file, scratch_path("a"));
+	ck_assert_uint_eq(error.line, 2);
+	ck_assert_int_eq(error.exit_code, EX_DATAERR);
+	path = path_slice("none");
+	ck_assert_ptr_null(add_aliases(&path, 1, &asked, &error));
+	ck_assert_int_eq(error.exit_code, EX_NOINPUT);
+}
+END_TEST
+
 /* ---- Classes ---- */
 
 START_TEST(class_of_words_and_files)
@@ -677,6 +773,10 @@ snapshot_suite(void)
 	tcase_add_test(maps, twenty_warnings_are_all);
 	tcase_add_test(maps, nobody_wants_warnings);
 	tcase_add_test(maps, hostile_key_in_a_warning);
+	tcase_add_test(maps, aliases_from_files);
+	tcase_add_test(maps, last_alias_wins);
+	tcase_add_test(maps, aliases_that_are_none);
+	tcase_add_test(maps, broken_aliases);
 	suite_add_tcase(suite, maps);
 	tcase_add_checked_fixture(parts, set_up, tear_down);
 	tcase_add_test(parts, class_of_words_and_files);
