@@ -86,6 +86,31 @@ add_recipient(const struct job *job, const struct edit *edit)
 	    : smfi_addrcpt_par(job->ctx, address, parameters);
 }
 
+/* Postfix's smtpd takes the route off "<@a,@b:user@host>" and tells it to
+ * filters nevertheless; it knows the recipient without it alone. */
+static slice
+without_route(struct arena *arena, slice path)
+{
+	size_t colon = slice_index(path, ':');
+
+	if (!slice_has_prefix_nocase(path, SLICE("<@")) || colon == path.len)
+		return path;
+	return arena_printf(
+	    arena, "<" SLICE_FMT, SLICE_ARG(slice_from(path, colon + 1)));
+}
+
+static int
+drop_recipient(const struct job *job, const struct edit *edit)
+{
+	const struct milter_session *session = job->session;
+	bool has_smtpd = session->mta == MTA_POSTFIX && !session->is_local;
+
+	return smfi_delrcpt(job->ctx,
+	    arena_cstr(job->scratch,
+		has_smtpd ? without_route(job->scratch, edit->text)
+			  : edit->text));
+}
+
 static int
 change_header(const struct job *job, const struct edit *edit)
 {
@@ -108,8 +133,7 @@ apply_one(const struct job *job, const struct edit *edit)
 		status = add_recipient(job, edit);
 		break;
 	case EDIT_DROP_RECIPIENT:
-		status = smfi_delrcpt(
-		    job->ctx, arena_cstr(job->scratch, edit->text));
+		status = drop_recipient(job, edit);
 		break;
 	case EDIT_CHANGE_HEADER:
 		status = change_header(job, edit);

@@ -322,17 +322,33 @@ def test_long_header(programs, directory):
 
 
 @contextlib.contextmanager
-def dialled(doors):
+def dialled(doors, version="Postfix 3.7.11"):
     """A session of a client that may relay, at the milter's door."""
     with miltertalk.dial(doors.daemon.sockets()["socket"]) as talk:
         talk.negotiate()
-        talk.macros("C", j="mail.abc.com", v="Postfix 3.7.11",
+        talk.macros("C", j="mail.abc.com", v=version,
                     client_name="h20.example", client_ptr="h20.example",
                     client_addr="192.0.2.20", client_resolve="OK")
         talk.connect("h20.example", "192.0.2.20")
         talk.helo("h20.example")
         yield talk
         talk.quit()
+
+
+def test_recipient_with_a_route_is_dropped(programs, directory):
+    """Postfix's smtpd tells it as typed, but keeps it without the route;
+    sendmail parses what it is told to drop."""
+    typed = "@h1.example,@h2.example:sales@virt.example"
+    with running(programs, directory, options=words(
+            directory, "virtusertable")) as doors:
+        for version, kept in (("Postfix 3.7.11", "sales@virt.example"),
+                              ("8.17.1.9", typed)):
+            with dialled(doors, version) as talk:
+                answer = talk.message("u@far.example", [typed])
+            assert answer.verdict == "c", (version, answer)
+            assert answer.edits == [
+                ("+", b"<smith@far.example>\0"),
+                ("-", f"<{kept}>\0".encode())], (version, answer)
 
 
 def send(doors, sender, recipients, headers):
