@@ -299,7 +299,8 @@ look_for_request(struct server *server, struct connection *c)
 	} else if (result == FRAME_PARTIAL && c->at_end) {
 		close_connection(server, c);
 	} else if (result == FRAME_PARTIAL &&
-		   c->input_len >= server->kind->request_max) {
+		   (c->input_len >= server->kind->request_max ||
+		       len > server->kind->request_max)) {
 		close_misbehaved(
 		    server, c, "closed a client: request too long");
 	} else if (result == FRAME_WHOLE) {

@@ -37,7 +37,8 @@ struct server_kind {
 	/* May this client ask at all? NULL: whoever can connect may. */
 	bool (*admit)(struct service *service, int fd);
 	/* Is there a whole request at the front of `input`? `at_end`: the
-	 * client will send no more. *ret_len: how much of it is the request. */
+	 * client will send no more. *ret_len: how much of it is the request;
+	 * while it is not whole, how long it says it will be, or 0. */
 	enum frame_result (*frame)(slice input, bool at_end, size_t *ret_len);
 	/* False: no reply, the connection ends. */
 	bool (*answer)(struct service *service, struct arena *arena,

@@ -26,12 +26,10 @@ frame(slice input, bool at_end, size_t *ret_len)
 		return FRAME_PARTIAL;
 	for (size_t i = 0; i < digits.len; i++)
 		len = len * 10 + (size_t)(digits.ptr[i] - '0');
-	if (input.len < colon + len + 2)
-		return FRAME_PARTIAL;
-	if (input.ptr[colon + len + 1] != ',')
-		return FRAME_BAD;
 	*ret_len = colon + len + 2;
-	return FRAME_WHOLE;
+	if (input.len < *ret_len)
+		return FRAME_PARTIAL;
+	return input.ptr[*ret_len - 1] == ',' ? FRAME_WHOLE : FRAME_BAD;
 }
 
 static struct resolver *
