@@ -25,6 +25,8 @@ class Bed:
         self.world, self.mta, self.daemon = world, mta, daemon
         self._judges = judges
         self.log_mark = 0
+        self.policy = None
+        self.memo = {}      # what one test leaves to the next
 
     @property
     def is_postfix(self):

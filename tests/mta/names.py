@@ -10,6 +10,7 @@ import subprocess
 import threading
 import time
 
+import dkim
 from world import HOST, SERVER4, SERVER6, write
 
 ELSEWHERE = "203.0.113.25"
@@ -37,7 +38,12 @@ CLIENTS = """
 DOMAINS = ("good.example", "spam.example", "qq.com", "reject.example",
            "hold.example", "victim.example", "evil.example",
            "branch.example", "sub.branch.example", "relayed.example",
-           "hater.example")
+           "hater.example", "corp.example", "lan.example", "foreign.example",
+           "other.example", "old.example", "new.example", "virtual.example",
+           "plain.example", "host.lan.example")
+
+# What a CNAME stands for.
+ALIASES = {"www.foreign.example": "real.foreign.example"}
 
 SILENT_CLIENTS = ("192.0.2.14",)          # PTR: SERVFAIL
 SILENT_DOMAINS = ("servfail.example",)
@@ -71,6 +77,11 @@ def configuration(silent_port):
     for domain in DOMAINS:
         lines += [f"address=/{domain}/{ELSEWHERE}",
                   f"mx-host={domain},mx.{domain},10"]
+    for alias, name in ALIASES.items():
+        lines += [f"host-record={name},{ELSEWHERE}", f"cname={alias},{name}"]
+    lines += [f"txt-record={dkim.SELECTOR}._domainkey.{domain},"
+              + ",".join(f'"{part}"' for part in dkim.record())
+              for domain in dkim.DOMAINS]
     for name in [*map(_reverse, SILENT_CLIENTS), *SILENT_DOMAINS]:
         lines.append(f"server=/{name}/127.0.0.1#{silent_port}")
     return "\n".join(lines) + "\n"

@@ -8,7 +8,12 @@ from world import HOST, write
 
 ACCESS = "/etc/mail/access"
 
-Policy = collections.namedtuple("Policy", "access options features")
+# The same rules for sendmail stand in features.  What it is told only where it
+# does without milterd stands in alone, what it is told in any case in always;
+# maps are further files of /etc/mail; signs: OpenDKIM runs behind milterd.
+Policy = collections.namedtuple(
+    "Policy", "access options features alone always maps signs",
+    defaults=("", "", {}, False))
 
 _COMMON_OPTIONS = f"""\
 hostname = "{HOST}"
@@ -102,9 +107,183 @@ FEATURE(`accept_unqualified_senders')dnl
 """
 
 
+# What addresses become. Whoever sends these messages may relay.
+_RELAYING = "192.0.2.20\t\tRELAY\n"
+_ANY_SENDER = """\
+accept_unqualified_senders = true
+accept_unresolvable_domains = true
+"""
+_ANY_SENDER_ALONE = """\
+FEATURE(`accept_unqualified_senders')dnl
+FEATURE(`accept_unresolvable_domains')dnl
+"""
+
+MASQUERADING = Policy(
+    access=_RELAYING,
+    options=_ANY_SENDER + """\
+masquerade_as = "corp.example"
+masquerade_domain = { "lan.example" }
+masquerade_exception = { "keep.lan.example" }
+masquerade_entire_domain = true
+masquerade_envelope = true
+exposed_user = { "root" }
+domaintable = "/etc/mail/domaintable"
+""",
+    features="",
+    alone=_ANY_SENDER_ALONE + """\
+MASQUERADE_AS(`corp.example')dnl
+MASQUERADE_DOMAIN(`lan.example')dnl
+MASQUERADE_EXCEPTION(`keep.lan.example')dnl
+FEATURE(`masquerade_entire_domain')dnl
+FEATURE(`masquerade_envelope')dnl
+EXPOSED_USER(`root')dnl
+FEATURE(`domaintable', `hash -o /etc/mail/domaintable')dnl
+""",
+    maps={"domaintable": "old.example\tnew.example\n"})
+
+_GENERICSTABLE = """\
+lee			dl@foreign.example
+lee+list		lists@foreign.example
+ann			ann.other
+ann@lan.example		Ann.Other@corp.example
+ann+*@lan.example	%1@corp.example
+joe@new.example		joe@keep.lan.example
+@sub.lan.example	%1@plain.example
+"""
+
+GENERICS = Policy(
+    access=_RELAYING,
+    options=_ANY_SENDER + """\
+genericstable = "/etc/mail/genericstable"
+generics_domain = { "lan.example", "sub.lan.example", "new.example" }
+domaintable = "/etc/mail/domaintable"
+masquerade_as = "corp.example"
+""",
+    features="",
+    alone=_ANY_SENDER_ALONE + """\
+FEATURE(`genericstable', `hash -o /etc/mail/genericstable')dnl
+GENERICS_DOMAIN(`lan.example')dnl
+GENERICS_DOMAIN(`sub.lan.example')dnl
+GENERICS_DOMAIN(`new.example')dnl
+FEATURE(`domaintable', `hash -o /etc/mail/domaintable')dnl
+MASQUERADE_AS(`corp.example')dnl
+""",
+    maps={"genericstable": _GENERICSTABLE,
+          "domaintable": "old.example\tnew.example\n"})
+
+EVERYBODY = Policy(
+    access=_RELAYING,
+    options=_ANY_SENDER + """\
+genericstable = "/etc/mail/genericstable"
+generics_domain = { "lan.example" }
+generics_entire_domain = true
+masquerade_as = "corp.example"
+masquerade_domain = { "lan.example", "other.example" }
+masquerade_envelope = true
+allmasquerade = true
+limited_masquerade = true
+always_add_domain = true
+exposed_user = { "root", "joe" }
+""",
+    features="",
+    alone=_ANY_SENDER_ALONE + """\
+FEATURE(`genericstable', `hash -o /etc/mail/genericstable')dnl
+GENERICS_DOMAIN(`lan.example')dnl
+FEATURE(`generics_entire_domain')dnl
+MASQUERADE_AS(`corp.example')dnl
+MASQUERADE_DOMAIN(`lan.example')dnl
+MASQUERADE_DOMAIN(`other.example')dnl
+FEATURE(`masquerade_envelope')dnl
+FEATURE(`allmasquerade')dnl
+FEATURE(`limited_masquerade')dnl
+FEATURE(`always_add_domain')dnl
+EXPOSED_USER(`root joe')dnl
+""",
+    maps={"genericstable": _GENERICSTABLE})
+
+VIRTUAL = Policy(
+    access=_RELAYING,
+    options=_ANY_SENDER + """\
+virtusertable = "/etc/mail/virtusertable"
+virtuser_domain = { "virtual.example", "other.example" }
+aliases = "/etc/mail/aliases.milterd"
+domaintable = "/etc/mail/domaintable"
+""",
+    features="",
+    always="define(`ALIAS_FILE', `/etc/mail/aliases.mta')dnl\n",
+    alone=_ANY_SENDER_ALONE + """\
+define(`ALIAS_FILE', `/etc/mail/aliases.milterd')dnl
+FEATURE(`virtusertable', `hash -o /etc/mail/virtusertable')dnl
+VIRTUSER_DOMAIN(`virtual.example')dnl
+VIRTUSER_DOMAIN(`other.example')dnl
+FEATURE(`domaintable', `hash -o /etc/mail/domaintable')dnl
+""",
+    maps={
+        "domaintable": "old.example\tvirtual.example\n",
+        "virtusertable": """\
+info@virtual.example		lee
+exact@virtual.example		far@foreign.example
+plus+one@virtual.example	first@foreign.example
+plus++@virtual.example		more+%2@foreign.example
+plus@virtual.example		bare@foreign.example
+gone@virtual.example		error:nouser No such user here
+policy@virtual.example		error:5.7.0:550 Not for you
+hop1@virtual.example		hop2@other.example
+hop2@other.example		hop3@virtual.example
+hop3@virtual.example		end@foreign.example
+round@virtual.example		about@other.example
+about@other.example		round@virtual.example
+@other.example			%1@plain.example
+listed@abc.com			seen@foreign.example
+both@abc.com			virtual@foreign.example
+team@virtual.example		team
+""",
+        "members": "# of the list\nmember1\nmember2@foreign.example\n",
+        "aliases.mta": "program: \"|/bin/true\"\n",
+        "aliases.milterd": """\
+postmaster: root
+team: ann, joe@foreign.example
+nested: team, third@plain.example
+self: self, copy@foreign.example
+everyone: :include:/etc/mail/members
+list: ann@foreign.example, joe@foreign.example
+owner-list: keeper@foreign.example
+program: "|/bin/true"
+virtually: info@virtual.example, exact@virtual.example
+alone: only@foreign.example
+both: aliased@foreign.example
+lost: missing@virtual.example
+nowhere: exact
+swap1: \\swap2
+swap2: \\swap1
+quoted: \\alone
+"Big Boss": boss
+seen: nobody@plain.example
+"""})
+
+SIGNING = MASQUERADING._replace(
+    options=MASQUERADING.options + """\
+genericstable = "/etc/mail/genericstable"
+generics_domain = { "lan.example" }
+""",
+    always="INPUT_MAIL_FILTER(`opendkim', "
+           "`S=inet:8891@127.0.0.1, F=T, T=R:30s;E:1m')dnl\n",
+    alone=MASQUERADING.alone + """\
+FEATURE(`genericstable', `hash -o /etc/mail/genericstable')dnl
+GENERICS_DOMAIN(`lan.example')dnl
+""",
+    maps={**MASQUERADING.maps, "genericstable": _GENERICSTABLE},
+    signs=True)
+
+ALL = (PLAIN, DELAYED, REQUIRING, MASQUERADING, GENERICS, EVERYBODY, VIRTUAL,
+       SIGNING)
+
+
 def install(policy):
     """Write the files of the policy to /etc/mail."""
     write(ACCESS, policy.access)
+    for name, text in policy.maps.items():
+        write(f"/etc/mail/{name}", text)
     write("/etc/mail/local-host-names", "# ours\nabc.com\n")
     write("/etc/mail/relay-domains", "branch.example\n192.0.2.23\n")
     write("/etc/mail/service.switch", "hosts files dns\naliases files\n")

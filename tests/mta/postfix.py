@@ -18,7 +18,7 @@ _MAIN = f"""\
 compatibility_level = 3.6
 myhostname = {HOST}
 mydomain = abc.com
-myorigin = abc.com
+myorigin = $myhostname
 append_dot_mydomain = no
 biff = no
 inet_interfaces = all
@@ -37,6 +37,12 @@ anvil_status_update_time = 1h
 smtpd_client_connection_rate_limit = 0
 smtpd_helo_restrictions =
 	check_helo_access socketmap:unix:milterd/socketmap.sock:access
+"""
+
+
+# A filter that signs comes after milterd, which changes what is signed.
+SIGNER = """\
+smtpd_milters = unix:milterd/milterd.sock, inet:127.0.0.1:8891
 """
 
 

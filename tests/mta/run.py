@@ -6,9 +6,9 @@
                    [--mta postfix|sendmail] [TEST...]
 
 Runs as root, in namespaces of its own (world.py); nothing outside them
-changes.  Needs Debian's postfix, dnsmasq-base, iproute2, m4,
-libsasl2-modules and libsasl2-modules-db; sendmail-bin, sendmail-cf and
-libwrap0 may be unpacked below a directory instead of being installed.  A TEST
+changes.  Needs Debian's postfix, dnsmasq-base, iproute2, m4, opendkim,
+openssl, libsasl2-modules and libsasl2-modules-db; sendmail-bin, sendmail-cf
+and libwrap0 may be unpacked below a directory instead of being installed.  A TEST
 is a part of a test's name; each name is BED/CASES/TEST, where BED is
 
   alone     sendmail without milterd, the reference for what others answer
@@ -28,6 +28,7 @@ import tempfile
 sys.dont_write_bytecode = True
 sys.path.append(os.path.join(os.path.dirname(__file__), "..", "common"))
 
+import dkim
 import names
 import policies
 import postfix
@@ -41,7 +42,7 @@ from maillog import Maillog
 from results import Results, chosen, tests_of
 
 CASES = ("relay", "access", "limits", "doors", "battery", "failure",
-         "local", "delayed", "auth")
+         "local", "delayed", "auth", "rewriting", "recipients", "dkim")
 BEDS = ("alone", "sendmail", "milter", "postfix")
 BEDS_OF = {"postfix": ("alone", "postfix"),
            "sendmail": ("alone", "sendmail", "milter")}
@@ -78,17 +79,24 @@ class Stage:
 
     def bed(self, name, policy):
         """A bed of this name, nothing in it started yet."""
-        return getattr(self, "_bed_" + name)(policy)
+        bed = getattr(self, "_bed_" + name)(policy)
+        bed.policy = policy
+        return bed
 
     def _bed_alone(self, policy):
-        features = policies.ALONE + policy.features
+        features = policies.ALONE + policy.features + policy.always \
+            + policy.alone
         mta = sendmail.Sendmail(self.package, "alone", 2525, features)
         mta.makemap(policies.ACCESS, policies.ACCESS + ".db")
+        for name in policy.maps:
+            if name.endswith("table"):
+                mta.makemap(f"/etc/mail/{name}", f"/etc/mail/{name}.db")
         return Bed("alone", self, mta, None, ("alone",))
 
     def _bed_postfix(self, policy):
         daemon = self._daemon("/var/spool/postfix/milterd", "postfix", policy)
-        mta = postfix.Postfix(postfix.milter_lines())
+        signer = postfix.SIGNER if policy.signs else ""
+        mta = postfix.Postfix(postfix.milter_lines() + signer)
         return Bed("postfix", self, mta, daemon, ("milterd",))
 
     def _bed_sendmail(self, policy):
@@ -105,7 +113,8 @@ class Stage:
     def _sendmail_and_milterd(self, policy, features):
         daemon = self._daemon(STATE, world.DAEMON_USER, policy)
         mta = sendmail.Sendmail(self.package, "sm-mta", 25,
-                                features + policies.NO_LIMITS)
+                                features + policies.NO_LIMITS
+                                + policy.always)
         return mta, daemon
 
 
@@ -131,17 +140,23 @@ def runs_on(bed, module, test):
     return bed in getattr(test, "beds", getattr(module, "BEDS", BEDS))
 
 
+def is_under(policy, module, test):
+    """Modules and tests name the policy or policies that they are for."""
+    named = getattr(test, "policies", None) or \
+        getattr(module, "POLICIES", None) or (module.POLICY,)
+    return any(policy is one for one in named)
+
+
 def plan(policy, beds, wanted):
     """For each bed of the policy, its tests: (bed, [(name, test)])."""
     for bed in beds:
         tests = []
         for cases in CASES:
             module = importlib.import_module("cases_" + cases)
-            if module.POLICY is not policy:
-                continue
             named = [(f"{bed}/{cases}/{name}", test)
                      for name, test in tests_of(module)
-                     if runs_on(bed, module, test)]
+                     if runs_on(bed, module, test)
+                     and is_under(policy, module, test)]
             tests += [row for row in named if chosen(row[0], wanted)]
         if tests:
             yield bed, tests
@@ -150,7 +165,10 @@ def plan(policy, beds, wanted):
 def run_policy(stage, policy, beds, wanted, results):
     policies.install(policy)
     stage.oracle = stage.bed("alone", policy)
-    with running(stage.oracle):
+    with contextlib.ExitStack() as stack:
+        if policy.signs:
+            stack.enter_context(dkim.signing())
+        stack.enter_context(running(stage.oracle))
         for name, tests in plan(policy, beds, wanted):
             if name == "alone":
                 run_tests(stage.oracle, tests, results)
@@ -198,7 +216,7 @@ def main():
     root = tempfile.mkdtemp(prefix="milterd-mta-")
     try:
         stage = Stage(root, options)
-        for policy in (policies.PLAIN, policies.DELAYED, policies.REQUIRING):
+        for policy in policies.ALL:
             run_policy(stage, policy, beds, options.tests, results)
     finally:
         world.leave(root)

@@ -94,6 +94,7 @@ class Sendmail:
         self._daemon = None
 
     def start(self):
+        self._newaliases()
         self._daemon = subprocess.Popen(
             self._package.command("sendmail", "-L", self.tag, "-bD", "-q1h",
                                   "-C", self._cf),
@@ -110,6 +111,13 @@ class Sendmail:
                                                  "hash", target),
                            env=self._package.environment(), stdin=text,
                            check=True)
+
+    def _newaliases(self):
+        """Build the database of the aliases."""
+        subprocess.run(self._package.command("sendmail", "-C", self._cf,
+                                             "-bi"),
+                       env=self._package.environment(), check=True,
+                       stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
 
     def flush(self):
         """Try again now what could not be delivered."""

@@ -7,12 +7,17 @@ import socketserver
 import threading
 import time
 
-Mail = collections.namedtuple("Mail", "sender recipients content")
+# Parameters are what stood behind the addresses: of MAIL, then of each RCPT.
+Mail = collections.namedtuple("Mail", "sender recipients content parameters")
 
 
 def _address(argument):
     found = re.search(r"<(.*)>", argument)
     return found[1] if found else argument
+
+
+def _parameters(argument):
+    return tuple(argument.rpartition(">")[2].split())
 
 
 class _Talk(socketserver.StreamRequestHandler):
@@ -29,10 +34,14 @@ class _Talk(socketserver.StreamRequestHandler):
                 return
 
     def _forget(self):
-        self.sender, self.recipients = None, []
+        self.sender, self.recipients, self.parameters = None, [], []
 
     def on_other(self, _):
         self.say("250 ok")
+
+    def on_ehlo(self, _):
+        self.say("250-sink")
+        self.say("250 DSN")
 
     def on_lhlo(self, _):
         self.lmtp = True
@@ -43,10 +52,12 @@ class _Talk(socketserver.StreamRequestHandler):
     def on_mail(self, rest):
         self._forget()
         self.sender = _address(rest)
+        self.parameters.append(_parameters(rest))
         self.say("250 ok")
 
     def on_rcpt(self, rest):
         self.recipients.append(_address(rest))
+        self.parameters.append(_parameters(rest))
         self.say("250 ok")
 
     def on_data(self, _):
@@ -59,7 +70,8 @@ class _Talk(socketserver.StreamRequestHandler):
         else:
             return False
         self.server.sink.keep(Mail(self.sender, tuple(self.recipients),
-                                   b"".join(lines).decode("latin-1")))
+                                   b"".join(lines).decode("latin-1"),
+                                   tuple(self.parameters)))
         for _ in self.recipients if self.lmtp else "1":
             self.say("250 kept")
         self._forget()

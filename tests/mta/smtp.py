@@ -45,8 +45,8 @@ class Smtp:
     def mail(self, sender, *arguments):
         return self.say(" ".join([f"MAIL FROM:<{sender}>", *arguments]))
 
-    def rcpt(self, recipient):
-        return self.say(f"RCPT TO:<{recipient}>")
+    def rcpt(self, recipient, *arguments):
+        return self.say(" ".join([f"RCPT TO:<{recipient}>", *arguments]))
 
     def data(self, content="Subject: test\n\ntest\n"):
         """Send the message; the reply to the final dot, or to DATA."""
