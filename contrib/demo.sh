@@ -86,6 +86,9 @@ write_maps() {
 		spam@163.com		550 We don't like a spammer!
 		To:old@abc.com		ERROR:5.1.6:551 Try new@abc.com
 	END
+	echo 'info@shop.example	staff' >"$demo/mail/virtusertable"
+	echo 'staff:	ann, joe@far.example' >"$demo/mail/aliases"
+	echo 'lee@host.abc.com	lee.wong@abc.com' >"$demo/mail/genericstable"
 	cat >"$demo/milterd.conf" <<-END
 		socket         = "unix:$demo/spool/milterd/milterd.sock"
 		policy_socket  = "unix:$demo/spool/milterd/policy.sock"
@@ -97,21 +100,44 @@ write_maps() {
 		relay_domain   = { "$demo/mail/relay-domains" }
 		access         = "$demo/mail/access"
 		blocklist_recipients = yes
+		# What addresses become.
+		virtusertable  = "$demo/mail/virtusertable"
+		virtuser_domain = { "shop.example" }
+		aliases        = { "$demo/mail/aliases" }
+		genericstable  = "$demo/mail/genericstable"
+		generics_domain = { "host.abc.com" }
+		masquerade_as  = "abc.com"
+		masquerade_domain = { "host.abc.com" }
+		masquerade_envelope = yes
 		# The demo needs no DNS.
 		accept_unresolvable_domains = yes
 		nocanonify     = yes
 	END
 }
 
-# Deliveries become lines of a file.
+# Of a message from inside, with a name and a comment that must stay.
+write_message() {
+	cat >"$demo/message" <<-'END'
+		From: "Wong, Lee" <lee@host.abc.com>
+		Reply-To: office@host.abc.com (we are there
+		 from nine to five), lee@home.example
+		To: Shop <info@shop.example>
+		Subject: Prices
+
+		Hello
+	END
+}
+
+# Deliveries become lines of a file, and the newest message another file.
 write_postfix() {
 	mkdir "$demo/postfix" "$demo/spool" "$demo/data"
 	chown postfix "$demo/data"
 	install -d -o nobody -g postfix -m 2750 "$demo/spool/milterd"
 	install -o nobody -m 644 /dev/null "$demo/delivered"
+	install -d -o nobody "$demo/box"
 	cat >"$demo/deliver" <<-END
 		#!/bin/sh
-		cat >/dev/null
+		cat >$demo/box/\$\$ && mv $demo/box/\$\$ $demo/box/newest
 		echo "from <\$1> to <\$2>" >>$demo/delivered
 	END
 	chmod 755 "$demo/deliver"
@@ -174,13 +200,14 @@ expect() {
 	wrong=$((wrong + 1))
 }
 
-# mail WHAT ADDRESS NAME SENDER RECIPIENT EXPECTED: says the SMTP reply that
-# decided; NAME is what the client's verified name shall be, or [UNAVAILABLE].
+# mail WHAT ADDRESS NAME SENDER RECIPIENT EXPECTED [MESSAGE]: says the SMTP
+# reply that decided; NAME is what the client's verified name shall be, or
+# [UNAVAILABLE].
 mail() {
 	swaks --server 127.0.0.1 --port "$port" --helo client.example \
 		--xclient "ADDR=$2 NAME=$3 REVERSE_NAME=$3" \
-		--from "$4" --to "$5" --body 'Hello' >"$demo/output" 2>&1 \
-		</dev/null
+		--from "$4" --to "$5" ${7:+--data "@$7"} --body 'Hello' \
+		>"$demo/output" 2>&1 </dev/null
 	reply=$(awk '/^ -> QUIT/ { exit }
 		/^<\*\*/ && !bad { bad = $0 }
 		/^<-/ { good = $0 }
@@ -199,12 +226,27 @@ await_deliveries() {
 	fail 'mail is not delivered'
 }
 
+# The fields with addresses of a message.
+address_fields() {
+	awk '/^$/ { exit }
+		/^[^ \t]/ { wanted = /^(From|Reply-To|To):/ }
+		wanted' "$1"
+}
+
+# becomes ADDRESS PLACE EXPECTED
+becomes() {
+	result=$(milterctl rewrite --as "$2" "$1")
+	printf '    %-20s %-19s %s\n' "$1" "$2" "$result"
+	expect "$result" "$3"
+}
+
 echo 'milterd, demonstrated'
 title 'Installing what is needed, building'
 # shellcheck disable=SC2086
 quietly package_install $BUILD_PACKAGES postfix swaks tar
 quietly build
 write_maps
+write_message
 write_postfix
 "$demo/build/milterd" -V | sed 's/^/    /'
 
@@ -270,6 +312,43 @@ milterctl explain --trace --client-address 203.0.113.7 \
 show <"$demo/explained"
 expect "$(cat "$demo/explained")" \
 	'Relaying denied. IP name possibly forged \[203.0.113.7\]'
+
+title 'A message from inside, with the addresses of inside'
+for file in virtusertable aliases genericstable; do
+	echo "  /etc/mail/$file"
+	sed 's/^/    /' "$demo/mail/$file"
+done
+: >"$demo/delivered"
+mail 'From our own net to a virtual user' \
+	192.168.0.7 '[UNAVAILABLE]' lee@host.abc.com info@shop.example \
+	'^250 2' "$demo/message"
+await_deliveries
+echo '  its header before'
+address_fields "$demo/message" >"$demo/before"
+show <"$demo/before"
+echo '  the envelopes after'
+sort "$demo/delivered" >"$demo/envelopes"
+show <"$demo/envelopes"
+for recipient in ann@mx.abc.com joe@far.example; do
+	expect "$(cat "$demo/envelopes")" \
+		"^from <lee.wong@abc.com> to <$recipient>\$"
+done
+expect "$(grep -c . "$demo/envelopes")" '^2$'
+echo '  its header after: addresses are exchanged, every other byte stays'
+address_fields "$demo/box/newest" >"$demo/after"
+show <"$demo/after"
+sed 's/lee@host.abc.com/lee.wong@abc.com/
+	s/office@host.abc.com/office@abc.com/' "$demo/before" |
+	cmp -s - "$demo/after" || expect '' 'these two addresses exchanged'
+echo '  in the maillog'
+line=$(grep ruleset=rewrite "$demo/milterd.log")
+printf '%s\n' "$line" | show
+expect "$line" 'arg1=<lee@host.abc.com>, .*sender=<lee.wong@abc.com>'
+echo '  milterctl rewrite: what would become of others?'
+becomes office@host.abc.com header-sender '^office@abc.com$'
+becomes lee@host.abc.com envelope-sender '^lee.wong@abc.com$'
+becomes lee@host.abc.com header-recipient '^lee@host.abc.com$'
+becomes info@shop.example envelope-recipient '^ann.*, joe@far.example$'
 
 title 'A change, and milterctl reload'
 echo '+ Connect:203.0.113.7    RELAY' | show
