@@ -143,19 +143,21 @@ add_recipient(struct strbuf *out, const struct policy *policy, slice address)
 	strbuf_add(out, policy->hostname);
 }
 
-/* "local:user" and "smtp:user@host" of the mailertable. */
+/* "local:", "local:user" and "smtp:user@host" of the mailertable. */
 static enum table_result
-find_user_of_way(const struct decision *d, slice host, slice *ret_value)
+find_user_of_way(
+    const struct decision *d, slice user, slice host, slice *ret_value)
 {
 	struct way way = mailertable_find(d, host);
 	struct strbuf out;
 
 	if (way.kind == WAY_TEMPFAIL)
 		return TABLE_TEMPFAIL;
-	if (way.kind != WAY_MAILER || way.user.len == 0)
+	if (way.kind != WAY_MAILER ||
+	    (way.user.len == 0 && !slice_eq_nocase(way.mailer, SLICE("local"))))
 		return TABLE_MISSING;
 	strbuf_init(&out, d->arena);
-	strbuf_add(&out, way.user);
+	strbuf_add(&out, way.user.len == 0 ? user : way.user);
 	strbuf_add_char(&out, '@');
 	strbuf_add(&out, way.host.len == 0 ? d->policy->hostname : way.host);
 	*ret_value = strbuf_slice(&out);
@@ -175,7 +177,7 @@ find_virtual_alias(const struct decision *d, slice key, slice *ret_value)
 	e = expand_recipient(d, in_brackets(d->arena, key));
 	switch (e.kind) {
 	case EXPANSION_SAME:
-		return find_user_of_way(d, host, ret_value);
+		return find_user_of_way(d, user, host, ret_value);
 	case EXPANSION_MTA:
 	/* recipient_access tells of it; Postfix would only defer. */
 	case EXPANSION_ERROR:

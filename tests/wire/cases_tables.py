@@ -125,6 +125,8 @@ def test_a_user_in_the_mailertable(programs, directory):
                            ("any@other.example", "bob@far.example")):
             assert ask(sock, "virtual_alias", key) == alias, key
             assert ask(sock, "transport", key).startswith("retry:4."), key
+        assert ask(sock, "virtual_alias", "Joe+x@here.example") == \
+            "Joe+x@mail.abc.com"
 
 
 def test_virtual_alias(programs, directory):
