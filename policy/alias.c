@@ -24,7 +24,7 @@ is_user_typed(const struct decision *d, slice typed, slice user)
 	size_t at = slice_last_index(typed, '@');
 	slice host = slice_from(typed, at + 1);
 	struct tokens t = tokens_from(d->arena, slice_first(typed, at), NULL);
-	slice local = target_plain_user(
+	slice local = user_plain(
 	    d->arena, tokens_join(d->arena, tokens_dequote(d->arena, t)));
 
 	if (host.len > 1 && host.ptr[host.len - 1] == '.')
@@ -52,7 +52,7 @@ owner_of(const struct target *t)
 static slice
 own_owner(const struct walk *w)
 {
-	const struct target *t = w->first;
+	const struct target *t = w->targets.first;
 
 	while (t != NULL && (!t->is_primary || t->owner.len == 0))
 		t = t->next;
@@ -66,7 +66,8 @@ common_owner(const struct walk *w)
 	slice common = SLICE("");
 	bool is_first = true;
 
-	for (const struct target *t = w->first; t != NULL; t = t->next) {
+	for (const struct target *t = w->targets.first; t != NULL;
+	     t = t->next) {
 		slice owner = owner_of(t);
 
 		if (!target_is_living(t))
@@ -100,7 +101,7 @@ count_living(const struct walk *w)
 {
 	size_t count = 0;
 
-	for (const struct target *t = w->first; t != NULL; t = t->next)
+	for (const struct target *t = w->targets.first; t != NULL; t = t->next)
 		count += target_is_living(t);
 	return count;
 }
@@ -112,10 +113,10 @@ list_living(
 	bool has_own = false;
 
 	e->addresses = ARENA_ARRAY(d->arena, slice, count_living(w));
-	for (struct target *t = w->first; t != NULL; t = t->next) {
+	for (struct target *t = w->targets.first; t != NULL; t = t->next) {
 		slice address;
 
-		if (!walk_take(w, t, &address))
+		if (!targets_take(&w->targets, t, &address))
 			continue;
 		if (!has_own && is_as_typed(d, typed, t, address)) {
 			has_own = true;
@@ -130,7 +131,7 @@ list_living(
 static const struct target *
 first_living(const struct walk *w)
 {
-	const struct target *t = w->first;
+	const struct target *t = w->targets.first;
 
 	while (!target_is_living(t))
 		t = t->next;
@@ -193,7 +194,7 @@ alias_key(const struct decision *d, slice name, slice *ret_key)
 	if (route.kind == ROUTE_ERROR)
 		return arena_cstr(d->arena, route.error.text);
 	if (route.kind != ROUTE_LOCAL || route.user.len == 0 ||
-	    !target_is_plain(route.user))
+	    user_special(route.user) != SPECIAL_NONE)
 		return not_local;
 	*ret_key = arena_copy_lower(d->arena, route.user);
 	return NULL;

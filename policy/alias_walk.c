@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "policy/alias_walk.h"
 
-#include "base/strbuf.h"
 #include "policy/access.h"
 #include "policy/alias_list.h"
 #include "policy/checks.h"
@@ -47,159 +46,6 @@ stop_for_now(struct walk *w)
  * Targets.
  */
 
-bool
-target_is_living(const struct target *t)
-{
-	return t->is_met && !t->is_dead;
-}
-
-static struct target *
-new_target(struct walk *w, slice written, struct target *parent)
-{
-	struct target *t = ARENA_NEW(w->d->arena, struct target);
-
-	t->written = written;
-	t->parent = parent;
-	*w->end = t;
-	w->end = &t->next;
-	return t;
-}
-
-static slice
-without_escapes(struct arena *arena, slice text)
-{
-	struct strbuf plain;
-
-	if (slice_index(text, '\\') == text.len)
-		return text;
-	strbuf_init(&plain, arena);
-	for (size_t i = 0; i < text.len; i++) {
-		if (text.ptr[i] != '\\' || ++i < text.len)
-			strbuf_add_char(&plain, text.ptr[i]);
-	}
-	return strbuf_slice(&plain);
-}
-
-slice
-target_plain_user(struct arena *arena, slice user)
-{
-	return user.len > 0 && user.ptr[0] == '"'
-		   ? user
-		   : without_escapes(arena, user);
-}
-
-static slice
-with_detail(struct arena *arena, const struct target *t)
-{
-	if (t->detail.len == 0)
-		return t->name;
-	return arena_printf(arena, SLICE_FMT "%s" SLICE_FMT, SLICE_ARG(t->name),
-	    t->is_final ? "+" : "", SLICE_ARG(t->detail));
-}
-
-slice
-target_address(const struct walk *w, const struct target *t)
-{
-	struct arena *arena = w->d->arena;
-
-	if (t->kind != TARGET_USER)
-		return t->name;
-	return target_plain_user(
-	    arena, t->is_stand_in ? t->name : with_detail(arena, t));
-}
-
-/* Domains in any case are the same, local parts are not. */
-static bool
-same_address(slice a, slice b)
-{
-	size_t at = slice_last_index(a, '@');
-
-	return a.len == b.len && slice_eq_nocase(a, b) &&
-	       slice_eq(slice_first(a, at), slice_first(b, at));
-}
-
-static bool
-same_target(const struct target *a, const struct target *b)
-{
-	return a->kind == b->kind && same_address(a->name, b->name) &&
-	       slice_eq(a->detail, b->detail);
-}
-
-/* All spellings of a name are in one bucket. */
-static struct target **
-bucket_of(struct walk *w, const struct target *t)
-{
-	unsigned hash = 2166136261U;
-
-	for (size_t i = 0; i < t->name.len; i++) {
-		char c = ascii_lower(t->name.ptr[i]);
-
-		if (c != '\\')
-			hash = (hash ^ (unsigned char)c) * 16777619U;
-	}
-	return &w->buckets[hash % WALK_BUCKETS];
-}
-
-/* False for one that was met before. As in sendmail the recipient itself does
- * not count for that: what leads back to it is a loop, found elsewhere. */
-static bool
-meet(struct walk *w, struct target *t)
-{
-	struct target **bucket = bucket_of(w, t);
-
-	for (struct target *old = *bucket; old != NULL;
-	     old = old->next_in_bucket) {
-		if (!old->is_primary && same_target(old, t))
-			return false;
-	}
-	t->next_in_bucket = *bucket;
-	*bucket = t;
-	t->is_met = true;
-	return true;
-}
-
-bool
-walk_take(struct walk *w, struct target *t, slice *ret_address)
-{
-	slice address;
-
-	if (!target_is_living(t))
-		return false;
-	address = target_address(w, t);
-	for (const struct target *old = *bucket_of(w, t); old != NULL;
-	     old = old->next_in_bucket) {
-		if (old->is_taken &&
-		    same_address(target_address(w, old), address))
-			return false;
-	}
-	t->is_taken = true;
-	*ret_address = address;
-	return true;
-}
-
-/* sendmail's special mailers, by how a user's name begins. */
-enum special { SPECIAL_NONE, SPECIAL_PROGRAM, SPECIAL_FILE, SPECIAL_INCLUDE };
-
-static enum special
-special_of(slice user)
-{
-	if (user.len > 0 && user.ptr[0] == '"')
-		user = slice_from(user, 1);
-	if (user.len > 0 && user.ptr[0] == '|')
-		return SPECIAL_PROGRAM;
-	if (user.len > 0 && user.ptr[0] == '/')
-		return SPECIAL_FILE;
-	if (slice_has_prefix_nocase(user, SLICE(":include:")))
-		return SPECIAL_INCLUDE;
-	return SPECIAL_NONE;
-}
-
-bool
-target_is_plain(slice user)
-{
-	return special_of(user) == SPECIAL_NONE;
-}
-
 static void
 refuse_special(struct walk *w, enum special special, slice about)
 {
@@ -217,14 +63,6 @@ refuse_special(struct walk *w, enum special special, slice about)
 }
 
 static bool
-descends_from(const struct target *t, const struct target *ancestor)
-{
-	while (t != NULL && t != ancestor)
-		t = t->parent;
-	return t != NULL;
-}
-
-static bool
 is_below_left(const struct target *t)
 {
 	for (; t != NULL; t = t->parent) {
@@ -238,37 +76,19 @@ is_below_left(const struct target *t)
 static void
 leave_to_mta(struct walk *w, struct target *t)
 {
+	bool is_include = t->kind == TARGET_INCLUDE;
+
 	while (t->kind == TARGET_INCLUDE)
 		t = t->parent;
 	t->is_left = true;
-	for (struct target *old = w->first; old != NULL; old = old->next) {
-		if (old != t && descends_from(old, t))
+	/* Of an alias that has it itself no member was walked to. */
+	for (struct target *old = t->next; is_include && old != NULL;
+	     old = old->next) {
+		if (target_descends_from(old, t))
 			old->is_dead = true;
 	}
 	trace_add(w->d->trace, "aliases " SLICE_FMT ": left to the MTA",
 	    SLICE_ARG(t->name));
-}
-
-static slice
-include_path(struct arena *arena, slice user)
-{
-	if (user.ptr[0] == '"')
-		user = without_escapes(
-		    arena, slice_first(slice_from(user, 1), user.len - 2));
-	return slice_from(user, SLICE(":include:").len);
-}
-
-static void
-set_local(struct walk *w, struct target *t, slice user)
-{
-	if (special_of(user) == SPECIAL_INCLUDE) {
-		t->kind = TARGET_INCLUDE;
-		t->name = include_path(w->d->arena, user);
-		return;
-	}
-	t->kind = TARGET_USER;
-	t->name = arena_copy_lower(w->d->arena, user);
-	t->is_quoted = slice_index(user, '\\') < user.len;
 }
 
 /* NULL when there is nothing more to do: an error, or left to the MTA. */
@@ -276,10 +96,9 @@ static struct target *
 target_from(struct walk *w, slice written, struct target *parent)
 {
 	struct route route = route_find(w->d, written);
-	struct target *t = new_target(w, written, parent);
+	struct target *t = targets_add(&w->targets, written, parent);
 	enum special special;
 
-	t->is_primary = parent == NULL;
 	switch (route.kind) {
 	case ROUTE_ERROR:
 	case ROUTE_TEMPFAIL:
@@ -292,7 +111,7 @@ target_from(struct walk *w, slice written, struct target *parent)
 	case ROUTE_LOCAL:
 		break;
 	}
-	special = special_of(route.user);
+	special = user_special(route.user);
 	if (parent == NULL && special != SPECIAL_NONE) {
 		refuse_special(w, special, written);
 		return NULL;
@@ -301,7 +120,7 @@ target_from(struct walk *w, slice written, struct target *parent)
 		leave_to_mta(w, parent);
 		return NULL;
 	}
-	set_local(w, t, route.user);
+	target_set_name(&w->targets, t, route.user);
 	return t;
 }
 
@@ -313,8 +132,8 @@ is_user(struct walk *w, const struct target *t)
 
 	if (ports->find_user == NULL)
 		return true;
-	switch (ports->find_user(ports->context, w->d->arena,
-	    target_plain_user(w->d->arena, t->name))) {
+	switch (ports->find_user(
+	    ports->context, w->d->arena, user_plain(w->d->arena, t->name))) {
 	case WORLD_FOUND:
 		return true;
 	case WORLD_NONE:
@@ -337,13 +156,13 @@ loop_keeper(struct walk *w, struct target *t)
 {
 	struct target *top = t->parent;
 
-	while (top != NULL && !same_target(t, top))
+	while (top != NULL && !target_is_same(t, top))
 		top = top->parent;
 	if (top == NULL)
 		return NULL;
 	for (struct target *at = t; at != NULL; at = at->parent) {
 		if (at->kind == TARGET_USER && is_user(w, at))
-			return same_target(at, top) ? top : at;
+			return target_is_same(at, top) ? top : at;
 	}
 	return NULL;
 }
@@ -354,7 +173,7 @@ break_loop(struct walk *w, struct target *t)
 {
 	struct target *keeper;
 
-	if (same_target(t, t->parent))
+	if (target_is_same(t, t->parent))
 		t->parent->refers_to_itself = true;
 	keeper = loop_keeper(w, t);
 	if (keeper != NULL)
@@ -508,7 +327,7 @@ walk_alias(struct walk *w, struct target *t, slice value, unsigned level)
 static struct target *
 target_like(struct walk *w, struct target *t, slice name, slice detail)
 {
-	struct target *new = new_target(w, t->written, t);
+	struct target *new = targets_add(&w->targets, t->written, t);
 
 	new->name = name;
 	new->detail = detail;
@@ -551,14 +370,14 @@ relayed_user(struct walk *w, struct target *t)
 	}
 	new->is_final = true;
 	if (slice_eq_nocase(mailer, SLICE("local"))) {
-		set_local(w, new, place);
+		target_set_name(&w->targets, new, place);
 		new->is_stand_in = true;
-		new->detail = with_detail(w->d->arena, t);
+		new->detail = target_full_name(w->d->arena, t);
 		return new;
 	}
 	new->kind = TARGET_ADDRESS;
 	new->name = arena_printf(w->d->arena, SLICE_FMT "@" SLICE_FMT,
-	    SLICE_ARG(with_detail(w->d->arena, t)), SLICE_ARG(place));
+	    SLICE_ARG(target_full_name(w->d->arena, t)), SLICE_ARG(place));
 	return new;
 }
 
@@ -589,7 +408,7 @@ next_spelling(struct walk *w, struct target *t)
 		if (!is_user(w, t))
 			return is_well(w) ? relayed_user(w, t) : NULL;
 		/* Asking sendmail's map "user" unquotes. */
-		user = target_plain_user(arena, user);
+		user = user_plain(arena, user);
 	}
 	if (t->detail.len == 0)
 		return NULL;
@@ -633,7 +452,7 @@ walk_target(struct walk *w, struct target *t, unsigned level)
 		    t->written);
 		return;
 	}
-	if (!meet(w, t))
+	if (!targets_meet(&w->targets, t))
 		return;
 	switch (t->kind) {
 	case TARGET_USER:
@@ -650,7 +469,8 @@ walk_target(struct walk *w, struct target *t, unsigned level)
 static bool
 leads_to_nobody(const struct walk *w)
 {
-	for (const struct target *t = w->first; t != NULL; t = t->next) {
+	for (const struct target *t = w->targets.first; t != NULL;
+	     t = t->next) {
 		if (target_is_living(t))
 			return false;
 	}
@@ -663,7 +483,7 @@ walk_aliases(const struct decision *d, slice recipient, struct walk *w)
 	struct target *t;
 
 	*w = (struct walk){.d = d, .outcome = EXPANSION_SET};
-	w->end = &w->first;
+	targets_init(&w->targets, d->arena);
 	t = target_from(w, recipient, NULL);
 	if (t != NULL)
 		walk_target(w, t, 0);

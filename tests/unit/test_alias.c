@@ -44,6 +44,7 @@ static const struct {
 	{"/list2", "dl\nx@good.test #@# comment\n"},
 	{"/empty", "# nothing\n\n"},
 	{"/one", "carol\n"},
+	{"/o ne", "bob\n"},
 	{"/selfinc", "selfinc\ncarol\n"},
 	{"/incloop", ":include:/incloop\n"},
 	{"/incprog", "carol\n|/bin/prog x\n"},
@@ -177,6 +178,8 @@ static const char plain_aliases[] =
 	"emptyinc: :include:/empty\n"
 	"one: :include:/one\n"
 	"selfinc: :include:/selfinc\n"
+	"inclq: \":include:/one\"\n"
+	"inclqb: \":include:/o ne\"\n"
 	"incloop: :include:/incloop\n"
 	"incprog: :include:/incprog\n"
 	"quoted: \"nobody\", \\nobody, \"a\\\"b\"@good.test\n"
@@ -234,6 +237,8 @@ static const struct {
 	{"<missinc@local.test>", "550 5.2.4 :include:/nofile... Cannot open /nofile"},
 	{"<emptyinc@local.test>", "554 5.4.6 aliasing/forwarding loop broken"},
 	{"<one@local.test>", "carol"},
+	{"<inclq@local.test>", "carol"},
+	{"<inclqb@local.test>", "bob"},
 	{"<incloop@local.test>", "554 5.4.6 aliasing/forwarding loop broken"},
 	{"<incprog@local.test>", "mta"},
 	{"<quoted@local.test>", "nobody \"a\\\"b\"@good.test"},

@@ -409,6 +409,48 @@ START_TEST(test_bad_helo)
 }
 END_TEST
 
+/* What is wrong with an alias shows at RCPT, to whom the rulesets let pass. */
+START_TEST(test_aliases)
+{
+	struct fixture f;
+
+	fixture_init(&f);
+	f.policy.blocklist_recipients = true;
+	fixture_access(&f,
+	    "To:refused@ REJECT\nTo:lost@ DISCARD\nTo:held@ QUARANTINE:why\n");
+	fixture_aliases(&f,
+	    "list: joe, ann@good.test\nbroken: a@@b\nrefused: a@@b\n"
+	    "lost: a@@b\nheld: a@@b\nround: round2\nround2: round\n"
+	    "old: joe@good.test.REDIRECT\n");
+	expect_rcpt(&f, "<list@mx.home.test>", "continue relay");
+	expect_rcpt(&f, "<broken@mx.home.test>",
+	    "reject 553 5.1.3 a@@b... Invalid route address");
+	expect_rcpt(&f, "<refused@mx.home.test>",
+	    "reject 550 5.2.1 <refused@mx.home.test>... "
+	    "Mailbox disabled for this recipient");
+	expect_rcpt(&f, "<lost@mx.home.test>", "discard");
+	expect_rcpt(&f, "<held@mx.home.test>",
+	    "reject 553 5.1.3 a@@b... Invalid route address");
+	expect_rcpt(&f, "<x@y.test>",
+	    "reject 550 5.7.1 <x@y.test>... Relaying denied. "
+	    "IP name lookup failed [192.0.2.99]");
+	expect_rcpt(&f, "<old@mx.home.test>", "continue relay");
+	f.policy.redirect = true;
+	expect_rcpt(&f, "<old@mx.home.test>",
+	    "reject 551 5.1.1 User has moved; please try <joe@good.test>");
+	/* Before anybody asks who may relay, and for senders too. */
+	expect_rcpt(&f, "<x@y.test.REDIRECT>",
+	    "reject 551 5.1.1 User has moved; please try <x@y.test>");
+	f.session.sender = SLICE("<x@y.test.REDIRECT>");
+	ck_assert_str_eq(fixture_line(&f, decide_mail(&f.decision)),
+	    "reject 551 5.1.1 User has moved; please try <x@y.test>");
+	f.session.sender = SLICE("<>");
+	ck_assert_str_eq(
+	    fixture_line(&f, decide_mail(&f.decision)), "continue");
+	fixture_done(&f);
+}
+END_TEST
+
 /* Same input, same verdict: nothing is remembered between calls. */
 START_TEST(test_pure)
 {
@@ -444,6 +486,7 @@ main(void)
 	tcase_add_test(tcase, test_promiscuous);
 	tcase_add_test(tcase, test_delay_checks);
 	tcase_add_test(tcase, test_bad_helo);
+	tcase_add_test(tcase, test_aliases);
 	tcase_add_test(tcase, test_pure);
 	suite_add_tcase(suite, tcase);
 	runner = srunner_create(suite);
