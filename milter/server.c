@@ -35,6 +35,7 @@
 #define ACCEPTS_AT_ONCE 64
 #define EVENTS_AT_ONCE 64
 #define TICK_MS 1000
+#define HALF_REQUEST_MS 1000
 #define COMPLAIN_EVERY_MS 10000
 #define DRAIN_MS 5000
 #define WORKER_STACK ((size_t)1024 * 1024)
@@ -419,22 +420,41 @@ take_back_done(struct server *server)
 	}
 }
 
-/* Doors full: who has been silent longest makes way. */
+static bool
+may_make_way(const struct connection *c, deadline_ms now)
+{
+	return c->state == READING &&
+	       (c->input_len == 0 || now - c->since > HALF_REQUEST_MS);
+}
+
+/* Who is silent makes way for new clients sooner than who has begun. */
+static bool
+goes_before(const struct connection *a, const struct connection *b)
+{
+	bool a_is_silent = a->input_len == 0;
+
+	if (b == NULL || a_is_silent != (b->input_len == 0))
+		return b == NULL || a_is_silent;
+	return a->since < b->since;
+}
+
+/* Doors full: who has been silent longest makes way, or who has long been
+ * within a request. */
 static bool
 evict_idle(struct server *server)
 {
-	struct connection *oldest = NULL;
+	deadline_ms now = deadline_now();
+	struct connection *chosen = NULL;
 
 	for (size_t i = 0; i < server->count; i++) {
 		struct connection *c = server->connections[i];
 
-		if (c->state == READING && c->input_len == 0 &&
-		    (oldest == NULL || c->since < oldest->since))
-			oldest = c;
+		if (may_make_way(c, now) && goes_before(c, chosen))
+			chosen = c;
 	}
-	if (oldest != NULL)
-		close_connection(server, oldest);
-	return oldest != NULL;
+	if (chosen != NULL)
+		close_connection(server, chosen);
+	return chosen != NULL;
 }
 
 static void
