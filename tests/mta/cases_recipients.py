@@ -213,6 +213,48 @@ def test_alias_into_a_virtual_domain_is_looked_up_there(bed):
     expect(bed, "nowhere@abc.com", here("exact"))
 
 
+# The route, which no milter sets: the MTA asks for the mailertable.
+
+def routes(bed, recipients):
+    """Where each recipient's mail was brought to."""
+    with bed.dial(CLIENT) as talk:
+        assert talk.mail(SENDER)[:3] == "250"
+        for recipient in recipients:
+            reply = talk.rcpt(recipient)
+            assert reply[:3] == "250", reply
+        assert talk.data()[:3] == "250"
+    bed.mta.settle()
+    mails = bed.world.local.take() + bed.world.outside.take()
+    return {bare(recipient): mail.host
+            for mail in mails for recipient in mail.recipients}
+
+
+def test_mailertable_routes_what_is_not_local(bed):
+    wanted = {"a@routed.example": "198.51.100.81",
+              "a@sub.routed.example": "198.51.100.82",
+              "a@deep.sub.routed.example": "198.51.100.82",
+              "a@by-name.example": "203.0.113.25",
+              "a@foreign.example": "203.0.113.25"}
+    for who in (bed.world.oracle, bed):
+        got = routes(who, wanted)
+        assert got == wanted, f"{who.name}: {got}"
+
+
+def test_mailertable_comes_after_virtusertable_and_local_domain(bed):
+    recipients = ("missing@virtual.example", "exact@virtual.example",
+                  "lost@abc.com", "user@abc.com")
+    wanted = {"missing@virtual.example": "198.51.100.80",
+              "far@foreign.example": "203.0.113.25", "user": "127.0.0.1"}
+    for who in (bed.world.oracle, bed):
+        got = routes(who, recipients)
+        assert got == wanted, f"{who.name}: {got}"
+
+
+def test_mailertable_errors_are_answered_at_rcpt(bed):
+    refused(bed, "a@closed.example",
+            "550 5.1.1 <a@closed.example>... Closed for good")
+
+
 # ESMTP parameters.
 
 def parameters(bed, recipients, sender, mail_arguments):

@@ -10,10 +10,11 @@ ACCESS = "/etc/mail/access"
 
 # The same rules for sendmail stand in features.  What it is told only where it
 # does without milterd stands in alone, what it is told in any case in always;
-# maps are further files of /etc/mail; signs: OpenDKIM runs behind milterd.
+# maps are further files of /etc/mail; samples: how lines begin that the sample
+# files have as comments, and that count here; signs: OpenDKIM runs.
 Policy = collections.namedtuple(
-    "Policy", "access options features alone always maps signs",
-    defaults=("", "", {}, False))
+    "Policy", "access options features alone always maps samples signs",
+    defaults=("", "", {}, (), False))
 
 _COMMON_OPTIONS = f"""\
 hostname = "{HOST}"
@@ -207,6 +208,7 @@ VIRTUAL = Policy(
 virtusertable = "/etc/mail/virtusertable"
 virtuser_domain = { "virtual.example", "other.example" }
 aliases = "/etc/mail/aliases.milterd"
+mailertable = "/etc/mail/mailertable"
 domaintable = "/etc/mail/domaintable"
 """,
     features="",
@@ -217,8 +219,18 @@ FEATURE(`virtusertable', `hash -o /etc/mail/virtusertable')dnl
 VIRTUSER_DOMAIN(`virtual.example')dnl
 VIRTUSER_DOMAIN(`other.example')dnl
 FEATURE(`domaintable', `hash -o /etc/mail/domaintable')dnl
+FEATURE(`mailertable', `hash -o /etc/mail/mailertable')dnl
 """,
+    samples=("transport_maps", "FEATURE(`mailertable'"),
     maps={
+        "mailertable": """\
+virtual.example		relay:[198.51.100.80]
+routed.example		esmtp:[198.51.100.81]
+.routed.example		smtp:[198.51.100.82]
+by-name.example		relay:[mx.plain.example]
+closed.example		error:5.1.1:550 Closed for good
+abc.com			relay:[198.51.100.83]
+""",
         "domaintable": "old.example\tvirtual.example\n",
         "virtusertable": """\
 info@virtual.example		lee
@@ -266,13 +278,13 @@ SIGNING = MASQUERADING._replace(
 genericstable = "/etc/mail/genericstable"
 generics_domain = { "lan.example" }
 """,
-    always="INPUT_MAIL_FILTER(`opendkim', "
-           "`S=inet:8891@127.0.0.1, F=T, T=R:30s;E:1m')dnl\n",
     alone=MASQUERADING.alone + """\
+INPUT_MAIL_FILTER(`opendkim', `S=inet:8891@127.0.0.1, F=T, T=R:2m')dnl
 FEATURE(`genericstable', `hash -o /etc/mail/genericstable')dnl
 GENERICS_DOMAIN(`lan.example')dnl
 """,
     maps={**MASQUERADING.maps, "genericstable": _GENERICSTABLE},
+    samples=("smtpd_milters", "INPUT_MAIL_FILTER(`opendkim'"),
     signs=True)
 
 ALL = (PLAIN, DELAYED, REQUIRING, MASQUERADING, GENERICS, EVERYBODY, VIRTUAL,

@@ -40,15 +40,13 @@ smtpd_helo_restrictions =
 """
 
 
-# A filter that signs comes after milterd, which changes what is signed.
-SIGNER = """\
-smtpd_milters = unix:milterd/milterd.sock, inet:127.0.0.1:8891
-"""
-
-
-def milter_lines():
-    """The lines that the administrator is told to use."""
-    return (CONTRIB / "postfix" / "main.cf.sample").read_text()
+def milter_lines(samples=()):
+    """The lines that the administrator is told to use, and of those in
+    comments the ones that begin so."""
+    text = (CONTRIB / "postfix" / "main.cf.sample").read_text()
+    for sample in samples:
+        text = text.replace("\n#" + sample, "\n" + sample)
+    return text
 
 
 class Postfix:

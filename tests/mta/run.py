@@ -95,17 +95,16 @@ class Stage:
 
     def _bed_postfix(self, policy):
         daemon = self._daemon("/var/spool/postfix/milterd", "postfix", policy)
-        signer = postfix.SIGNER if policy.signs else ""
-        mta = postfix.Postfix(postfix.milter_lines() + signer)
+        mta = postfix.Postfix(postfix.milter_lines(policy.samples))
         return Bed("postfix", self, mta, daemon, ("milterd",))
 
     def _bed_sendmail(self, policy):
-        features = sendmail.milter_lines() + policy.features
+        features = sendmail.milter_lines(policy.samples) + policy.features
         mta, daemon = self._sendmail_and_milterd(policy, features)
         return Bed("sendmail", self, mta, daemon, ("milterd", mta.tag))
 
     def _bed_milter(self, policy):
-        features = without_access_map(sendmail.milter_lines())
+        features = without_access_map(sendmail.milter_lines(policy.samples))
         mta, daemon = self._sendmail_and_milterd(
             policy, features + policies.NO_RULES)
         return Bed("milter", self, mta, daemon, ("milterd",))

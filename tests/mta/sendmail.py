@@ -38,9 +38,13 @@ MAILER(`smtp')dnl
 """
 
 
-def milter_lines():
-    """The lines that the administrator is told to use."""
-    return (CONTRIB / "sendmail" / "milterd.mc").read_text()
+def milter_lines(samples=()):
+    """The lines that the administrator is told to use, and of those in
+    comments the ones that begin so."""
+    text = (CONTRIB / "sendmail" / "milterd.mc").read_text()
+    for sample in samples:
+        text = text.replace("\ndnl #" + sample, "\n" + sample)
+    return text
 
 
 class Package:

@@ -7,8 +7,10 @@ import socketserver
 import threading
 import time
 
-# Parameters are what stood behind the addresses: of MAIL, then of each RCPT.
-Mail = collections.namedtuple("Mail", "sender recipients content parameters")
+# Parameters are what stood behind the addresses: of MAIL, then of each RCPT;
+# host is the address that the mail was brought to.
+Mail = collections.namedtuple("Mail",
+                              "sender recipients content parameters host")
 
 
 def _address(argument):
@@ -71,7 +73,8 @@ class _Talk(socketserver.StreamRequestHandler):
             return False
         self.server.sink.keep(Mail(self.sender, tuple(self.recipients),
                                    b"".join(lines).decode("latin-1"),
-                                   tuple(self.parameters)))
+                                   tuple(self.parameters),
+                                   self.connection.getsockname()[0]))
         for _ in self.recipients if self.lmtp else "1":
             self.say("250 kept")
         self._forget()
