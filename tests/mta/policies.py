@@ -287,8 +287,38 @@ GENERICS_DOMAIN(`lan.example')dnl
     samples=("smtpd_milters", "INPUT_MAIL_FILTER(`opendkim'"),
     signs=True)
 
+# Ways that Postfix can only go with its virtual aliases, and refusals.
+ROUTING = Policy(
+    access=_RELAYING,
+    options=_ANY_SENDER + """\
+mailertable = "/etc/mail/mailertable"
+aliases = "/etc/mail/aliases.milterd"
+""",
+    features="",
+    always="define(`ALIAS_FILE', `/etc/mail/aliases.mta')dnl\n",
+    alone=_ANY_SENDER_ALONE + """\
+define(`ALIAS_FILE', `/etc/mail/aliases.milterd')dnl
+FEATURE(`mailertable', `hash -o /etc/mail/mailertable')dnl
+""",
+    samples=("transport_maps", "virtual_alias_maps", "FEATURE(`mailertable'"),
+    maps={
+        "mailertable": """\
+.below.example		smtp:%1.lan.example
+word.example		error:nouser:550 Nobody there
+later.example		error:tempfail:450 4.4.1 Come back later
+plain.example		error:5.1.2:550 No such place
+one.example		local:joe
+team.example		local:team
+here.example		local:
+else.example		smtp:bob@foreign.example
+away.example		discard:away
+abc.com			error:5.1.2:550 Never asked
+""",
+        "aliases.mta": "",
+        "aliases.milterd": "team: ann, joe@foreign.example\n"})
+
 ALL = (PLAIN, DELAYED, REQUIRING, MASQUERADING, GENERICS, EVERYBODY, VIRTUAL,
-       SIGNING)
+       SIGNING, ROUTING)
 
 
 def install(policy):

@@ -42,7 +42,8 @@ from maillog import Maillog
 from results import Results, chosen, tests_of
 
 CASES = ("relay", "access", "limits", "doors", "battery", "failure",
-         "local", "delayed", "auth", "rewriting", "recipients", "dkim")
+         "local", "delayed", "auth", "rewriting", "recipients", "dkim",
+         "routing")
 BEDS = ("alone", "sendmail", "milter", "postfix")
 BEDS_OF = {"postfix": ("alone", "postfix"),
            "sendmail": ("alone", "sendmail", "milter")}
