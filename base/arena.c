@@ -186,8 +186,7 @@ arena_copy_lower(struct arena *arena, slice s)
 {
 	char *p = take(arena, s.len + 1);
 
-	for (size_t i = 0; i < s.len; i++)
-		p[i] = ascii_lower(s.ptr[i]);
+	slice_lower_into(p, s);
 	p[s.len] = '\0';
 	return (slice){p, s.len};
 }

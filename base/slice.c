@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "base/slice.h"
 
+#include <stdint.h>
 #include <string.h>
 
 slice
@@ -92,4 +93,33 @@ slice_is_number(slice s)
 			return false;
 	}
 	return s.len > 0;
+}
+
+/* Eight bytes at a time: bit 7 of a byte says whether it is a capital. */
+static uint64_t
+lower_eight(uint64_t bytes)
+{
+	const uint64_t each = 0x0101010101010101U;
+	uint64_t seven_bits = bytes & 0x7f * each;
+	uint64_t from_a = seven_bits + (0x80 - 'A') * each;
+	uint64_t behind_z = seven_bits + (0x80 - 'Z' - 1) * each;
+	uint64_t capitals = from_a & ~behind_z & ~bytes & 0x80 * each;
+
+	return bytes | capitals >> 2;
+}
+
+void
+slice_lower_into(char *to, slice s)
+{
+	size_t at = 0;
+
+	for (; at + sizeof(uint64_t) <= s.len; at += sizeof(uint64_t)) {
+		uint64_t bytes;
+
+		memcpy(&bytes, s.ptr + at, sizeof(bytes));
+		bytes = lower_eight(bytes);
+		memcpy(to + at, &bytes, sizeof(bytes));
+	}
+	for (; at < s.len; at++)
+		to[at] = ascii_lower(s.ptr[at]);
 }

@@ -34,6 +34,9 @@ slice slice_trim(slice s);
 /* Takes the text up to `separator` off the front of *rest; false at the end. */
 bool slice_next(slice *rest, char separator, slice *ret_part);
 bool slice_is_number(slice s);
+/* The bytes in lower case; `to` has room for them, and may be where they
+ * are. */
+void slice_lower_into(char *to, slice s);
 
 /* What is asked of every byte is here for the compiler to see. */
 

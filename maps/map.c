@@ -10,8 +10,7 @@
 static slice
 fold(char *buffer, slice key)
 {
-	for (size_t i = 0; i < key.len; i++)
-		buffer[i] = ascii_lower(key.ptr[i]);
+	slice_lower_into(buffer, key);
 	return (slice){buffer, key.len};
 }
 

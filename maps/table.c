@@ -8,6 +8,11 @@
  * A record's data is 4 bytes of file index, 4 bytes of line, then the value.
  * The records of duplicates that lost stay in the image, marked and without
  * a slot, so that they can be told in file order.
+ *
+ * Before the image lies a filter: three bits for each key, all in one word of
+ * 64, 16 bits to an entry. Most keys that are asked for are not there, and of a
+ * million entries the filter fits the processor's cache, whereas the slots do
+ * not: 98 of 100 such questions end at the one word.
  */
 #include "maps/table.h"
 
@@ -52,6 +57,8 @@ struct table_builder {
 struct table {
 	struct file_names files;
 	struct cdb cdb;
+	uint64_t *filter;
+	size_t filter_words; /* a power of two */
 	size_t count;
 	size_t longest_key;
 	uint64_t digest;
@@ -179,10 +186,7 @@ append_number(struct table_builder *builder, size_t number)
 static void
 append_folded(struct table_builder *builder, slice key)
 {
-	unsigned char *to = builder->image + builder->length;
-
-	for (size_t i = 0; i < key.len; i++)
-		to[i] = (unsigned char)ascii_lower(key.ptr[i]);
+	slice_lower_into((char *)builder->image + builder->length, key);
 	builder->length += key.len;
 }
 
@@ -402,30 +406,94 @@ survey(struct table *table,
 	}
 }
 
+/* The filter. */
+
+static uint64_t
+spread(unsigned hash)
+{
+	return hash * 0x9e3779b97f4a7c15U;
+}
+
+static uint64_t *
+filter_word(const struct table *table, unsigned hash)
+{
+	return &table->filter[spread(hash) >> 32 & (table->filter_words - 1)];
+}
+
+static uint64_t
+filter_bits(unsigned hash)
+{
+	uint64_t bits = spread(hash);
+
+	return (uint64_t)1 << (bits >> 8 & 63) |
+	       (uint64_t)1 << (bits >> 14 & 63) |
+	       (uint64_t)1 << (bits >> 20 & 63);
+}
+
+static bool
+make_filter(struct table *table, const struct table_builder *builder)
+{
+	table->filter_words = 1;
+	while (table->filter_words * 4 < builder->count)
+		table->filter_words *= 2;
+	table->filter = calloc(table->filter_words, sizeof(*table->filter));
+	if (table->filter == NULL)
+		return false;
+	for (size_t i = 0; i < builder->count; i++) {
+		unsigned hash = builder->entries[i].hash;
+
+		*filter_word(table, hash) |= filter_bits(hash);
+	}
+	return true;
+}
+
+static bool
+passes_filter(const struct table *table, slice key)
+{
+	unsigned hash = cdb_hash(key.ptr, (unsigned)key.len);
+	uint64_t bits = filter_bits(hash);
+
+	return (*filter_word(table, hash) & bits) == bits;
+}
+
+static struct table *
+make_table(struct table_builder *builder, struct error *error)
+{
+	struct table *table = calloc(1, sizeof(*table));
+
+	if (table == NULL || !make_filter(table, builder)) {
+		(void)error_set(error, "out of memory");
+		goto failed;
+	}
+	if (!map_image(builder, &table->cdb)) {
+		(void)error_set(error, "cannot keep the map in memory: %s",
+		    strerror(errno));
+		if (error != NULL)
+			error->exit_code = EX_OSERR;
+		goto failed;
+	}
+	table->files = builder->files;
+	table->longest_key = builder->longest_key;
+	builder->files = (struct file_names){0};
+	return table;
+failed:
+	if (table != NULL)
+		free(table->filter);
+	free(table);
+	return NULL;
+}
+
 struct table *
 table_finish(struct table_builder *builder,
     void (*on_duplicate)(void *context, const struct table_duplicate *),
     void *context, struct error *error)
 {
 	struct table *table = NULL;
-	struct cdb cdb;
 
-	if (!append_index(builder, error))
-		goto out;
-	if (!map_image(builder, &cdb)) {
-		(void)error_set(error, "cannot keep the map in memory: %s",
-		    strerror(errno));
-		if (error != NULL)
-			error->exit_code = EX_OSERR;
-		goto out;
-	}
-	table = xmalloc(sizeof(*table));
-	*table = (struct table){.files = builder->files,
-	    .cdb = cdb,
-	    .longest_key = builder->longest_key};
-	builder->files = (struct file_names){0};
-	survey(table, on_duplicate, context);
-out:
+	if (append_index(builder, error))
+		table = make_table(builder, error);
+	if (table != NULL)
+		survey(table, on_duplicate, context);
 	table_builder_free(builder);
 	return table;
 }
@@ -436,6 +504,7 @@ table_free(struct table *table)
 	if (table == NULL)
 		return;
 	cdb_free(&table->cdb);
+	free(table->filter);
 	free_names(&table->files);
 	free(table);
 }
@@ -443,11 +512,13 @@ table_free(struct table *table)
 enum map_result
 table_find(const struct table *table, slice key, struct map_hit *ret_hit)
 {
-	struct cdb at = table->cdb; /* cdb_find() writes into its argument */
+	struct cdb at;
 	struct record record;
 
-	if (key.len > table->longest_key ||
-	    cdb_find(&at, key.ptr, (unsigned)key.len) <= 0)
+	if (key.len > table->longest_key || !passes_filter(table, key))
+		return MAP_MISSING;
+	at = table->cdb; /* cdb_find() writes into its argument */
+	if (cdb_find(&at, key.ptr, (unsigned)key.len) <= 0)
 		return MAP_MISSING;
 	record = record_at(table, &at);
 	*ret_hit = hit_of(table, &record);
@@ -463,7 +534,8 @@ table_count(const struct table *table)
 size_t
 table_bytes(const struct table *table)
 {
-	return table->cdb.cdb_fsize;
+	return table->cdb.cdb_fsize +
+	       table->filter_words * sizeof(*table->filter);
 }
 
 size_t

@@ -208,6 +208,31 @@ START_TEST(folds_letters_only)
 }
 END_TEST
 
+/* Every byte at every place of a run of any length, and no byte behind it. */
+START_TEST(folds_whole_texts)
+{
+	char text[256 + 32];
+	char folded[sizeof(text) + 1];
+
+	for (size_t i = 0; i < sizeof(text); i++)
+		text[i] = (char)i;
+	for (size_t from = 0; from < 256; from++) {
+		size_t len = from % 32;
+
+		memset(folded, '!', sizeof(folded));
+		slice_lower_into(folded, (slice){text + from, len});
+		for (size_t i = 0; i < len; i++)
+			ck_assert_int_eq(
+			    folded[i], ascii_lower(text[from + i]));
+		ck_assert_int_eq(folded[len], '!');
+	}
+	slice_lower_into(text, (slice){text, sizeof(text)});
+	for (size_t i = 0; i < sizeof(text); i++)
+		ck_assert_int_eq(text[i], ascii_lower((char)i));
+	slice_lower_into(NULL, (slice){NULL, 0});
+}
+END_TEST
+
 static Suite *
 slice_suite(void)
 {
@@ -223,6 +248,7 @@ slice_suite(void)
 	tcase_add_loop_test(tcase, knows_numbers, 0, ROWS(numbers));
 	tcase_add_test(tcase, null_string_is_empty);
 	tcase_add_test(tcase, folds_letters_only);
+	tcase_add_test(tcase, folds_whole_texts);
 	suite_add_tcase(suite, tcase);
 	return suite;
 }
