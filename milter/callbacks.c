@@ -7,9 +7,9 @@
  *   not those that nobody here reads, since each packet of them costs five
  *   system calls. The lists of EOH and EOM are the same, because libmilter
  *   before 8.17.2 mixed them up;
- * - headers where something counts them (hops, size), bodies where their size
- *   counts, both without a reply; no DATA, no end of header, no unknown
- *   commands;
+ * - HELO where it is judged, or a client is (stage.h); headers where something
+ *   counts them (hops, size), bodies where their size counts, both without a
+ *   reply; no DATA, no end of header, no unknown commands;
  * - of the actions, quarantine, and the edits the policy may come to.
  *
  * The generation in force when the connection begins decides, and stays the
@@ -29,6 +29,7 @@
 #include "milter/edits.h"
 #include "milter/log.h"
 #include "milter/stage.h"
+#include "policy/decide.h"
 
 #include <errno.h>
 #include <stdalign.h>
@@ -155,6 +156,8 @@ unwanted_steps(const struct policy *policy)
 {
 	unsigned long steps = SMFIP_NODATA | SMFIP_NOEOH | SMFIP_NOUNKNOWN;
 
+	if (!policy->block_bad_helo && !policy_judges_clients(policy))
+		steps |= SMFIP_NOHELO;
 	if (policy->max_message_size == 0)
 		steps |= SMFIP_NOBODY;
 	if (policy->max_message_size == 0 && policy->max_hops == 0 &&

@@ -192,10 +192,11 @@ static bool
 is_not_smtp(const struct milter_session *session,
     const struct sockaddr *address, const struct macros *macros)
 {
-	slice port = macro(macros, "{client_port}");
+	slice port;
 
 	if (session->mta != MTA_POSTFIX || macro(macros, "i").len == 0)
 		return false;
+	port = macro(macros, "{client_port}");
 	return !has_port(address) || port.len == 0 ||
 	       slice_eq(port, SLICE("0"));
 }

@@ -224,14 +224,17 @@ stage_recipient(struct milter_session *session, char *const *arguments,
 		   : too_many_recipients(session);
 }
 
+/* Without macros: nobody knows a queue id any more. */
 static void
-tell_forgery(struct milter_session *session, slice queue_id)
+tell_forgery(struct milter_session *session, const struct macros *macros)
 {
 	if (session->forgery_told ||
 	    session->said.client.resolve != RESOLVE_FORGED)
 		return;
 	session->forgery_told = true;
-	log_forged(session->scratch, queue_id, &session->said.client);
+	log_forged(session->scratch,
+	    macros == NULL ? SLICE("") : macro(macros, "i"),
+	    &session->said.client);
 }
 
 /* The refusals first: a message that is too big is refused even where it
@@ -262,8 +265,11 @@ static void
 tell_rewriting(struct milter_session *session,
     const struct message_result *result, const struct macros *macros)
 {
-	slice queue_id = macro(macros, "i");
+	slice queue_id;
 
+	if (result->problems == NULL && result->edits.count == 0)
+		return;
+	queue_id = macro(macros, "i");
 	for (const struct message_problem *p = result->problems; p != NULL;
 	     p = p->next)
 		log_broken_header(
@@ -339,7 +345,7 @@ stage_end_of_message(
 			verdict = other;
 	}
 	count_message(session);
-	tell_forgery(session, macro(macros, "i"));
+	tell_forgery(session, macros);
 	answer = answer_with(&verdict);
 	answer.edits = edits;
 	return answer;
@@ -348,5 +354,5 @@ stage_end_of_message(
 void
 stage_close(struct milter_session *session)
 {
-	tell_forgery(session, SLICE(""));
+	tell_forgery(session, NULL);
 }

@@ -74,8 +74,9 @@ look_up(const struct access_query *q, slice key)
 	return (struct access_value){.kind = ACCESS_TEMPFAIL};
 }
 
+/* The parts as they are: without quotes. */
 static struct access_value
-find_parts(const struct access_query *q, slice a, slice b, slice c)
+find_plain(const struct access_query *q, slice a, slice b, slice c)
 {
 	struct access_value value = {.kind = ACCESS_NONE};
 	struct key key;
@@ -83,9 +84,9 @@ find_parts(const struct access_query *q, slice a, slice b, slice c)
 	if (q->d->policy->access == NULL)
 		return value;
 	key_begin(&key, tag_names[q->tag]);
-	key_add(&key, host_unquoted(q->d->arena, a));
+	key_add(&key, a);
 	key_add(&key, b);
-	key_add(&key, host_unquoted(q->d->arena, c));
+	key_add(&key, c);
 	if (key.too_long)
 		return value;
 	value = look_up(q, (slice){key.bytes, key.len});
@@ -93,6 +94,15 @@ find_parts(const struct access_query *q, slice a, slice b, slice c)
 		return value;
 	return look_up(
 	    q, (slice){key.bytes + key.tag_len, key.len - key.tag_len});
+}
+
+static struct access_value
+find_parts(const struct access_query *q, slice a, slice b, slice c)
+{
+	struct arena *arena = q->d->arena;
+
+	return find_plain(
+	    q, host_unquoted(arena, a), b, host_unquoted(arena, c));
 }
 
 struct access_value
@@ -136,7 +146,7 @@ last_separator(slice text)
 	return 0;
 }
 
-/* "[1.2.3.4]" to "[1.2.3]", in `buffer`; empty at the end. */
+/* "[1.2.3.4]" to "[1.2.3]"; empty at the end. */
 static slice
 parent_bracketed(struct arena *arena, slice name)
 {
@@ -145,16 +155,18 @@ parent_bracketed(struct arena *arena, slice name)
 
 	if (cut == 0)
 		return SLICE("");
-	return arena_printf(
-	    arena, "[" SLICE_FMT "]", SLICE_ARG(slice_first(inside, cut)));
+	return arena_join(
+	    arena, SLICE("["), slice_first(inside, cut), SLICE("]"));
 }
 
 static struct access_value
 find_dotted(const struct access_query *q, slice name)
 {
-	slice rest = parent_domain(name);
+	slice rest = SLICE("");
 
-	if (!q->d->policy->lookupdotdomain || rest.len == 0)
+	if (q->d->policy->lookupdotdomain)
+		rest = parent_domain(name);
+	if (rest.len == 0)
 		return (struct access_value){.kind = ACCESS_NONE};
 	return find_parts(q, SLICE("."), rest, SLICE(""));
 }
@@ -164,6 +176,8 @@ access_find_domain(const struct access_query *q, slice name)
 {
 	struct access_value value = {.kind = ACCESS_NONE};
 
+	if (q->d->policy->access == NULL)
+		return value;
 	while (name.len > 0 && value.kind == ACCESS_NONE) {
 		value = access_find_exact(q, name);
 		if (value.kind == ACCESS_NONE)
@@ -182,8 +196,10 @@ access_find_address(const struct access_query *q, slice address)
 {
 	struct access_value value = {.kind = ACCESS_NONE};
 
+	if (q->d->policy->access == NULL)
+		return value;
 	while (address.len > 0 && value.kind == ACCESS_NONE) {
-		value = access_find_exact(q, address);
+		value = find_plain(q, address, SLICE(""), SLICE(""));
 		address = slice_first(address, last_separator(address));
 	}
 	if (value.kind == ACCESS_SKIP)
@@ -208,12 +224,16 @@ struct access_value
 access_find_full(const struct access_query *q, slice local, slice host)
 {
 	struct access_value value;
-	size_t plus = inner_index(local, '+');
-	slice base = slice_first(local, plus);
+	slice base;
+	size_t plus;
 
 	value = find_parts(q, local, SLICE("@"), host);
-	if (value.kind != ACCESS_NONE || plus >= local.len)
+	if (value.kind != ACCESS_NONE)
 		return value;
+	plus = inner_index(local, '+');
+	if (plus >= local.len)
+		return value;
+	base = slice_first(local, plus);
 	host = domain_behind(q, slice_from(local, plus), host);
 	value = find_parts(q, base, SLICE("+*@"), host);
 	if (value.kind != ACCESS_NONE)

@@ -22,6 +22,14 @@ is_delayed(const struct decision *d)
 	return d->policy->delay_checks != DELAY_NO;
 }
 
+bool
+policy_judges_clients(const struct policy *policy)
+{
+	return policy->delay_checks == DELAY_NO &&
+	    (policy->access != NULL || policy->dnsbl_count > 0 ||
+		policy->require_rdns);
+}
+
 struct verdict
 decide_connect(const struct decision *d)
 {

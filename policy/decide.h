@@ -31,6 +31,8 @@ struct decision {
 
 /* check_relay. */
 struct verdict decide_connect(const struct decision *d);
+/* Whether that can come to anything but "continue". */
+bool policy_judges_clients(const struct policy *policy);
 /* require_auth, SIZE= against max_message_size, check_mail.
  * Uses session->sender. */
 struct verdict decide_mail(const struct decision *d);

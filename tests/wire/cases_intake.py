@@ -41,6 +41,16 @@ def test_asks_for_headers_to_count_hops(programs, directory):
     assert talk.steps & NO_REPLY["L"], hex(talk.steps)
 
 
+def test_asks_for_helo_where_it_is_judged(programs, directory):
+    """And where a client is, for sendmail hears of it at HELO."""
+    for words, declines in (("delay_checks = yes\n", True),
+                            ("delay_checks = no\n", False),
+                            ("delay_checks = yes\nblock_bad_helo = yes\n",
+                             False)):
+        talk = negotiated(programs, directory, words)
+        assert bool(declined(talk, "H")) == declines, (words, hex(talk.steps))
+
+
 def test_asks_for_bodies_to_measure_them(programs, directory):
     talk = negotiated(programs, directory,
                       "max_message_size = 1000\nmax_hops = 0\n")
