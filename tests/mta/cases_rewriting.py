@@ -147,6 +147,14 @@ def check_names(found, message, rows):
         found.compare(message, "names in " + name, wanted, got)
 
 
+def check_order(found, message, rows):
+    """Names and order of the fields that were sent."""
+    sent, _ = messages.parse(messages.text_of(message))
+    wanted = [name for name, _ in sent]
+    found.compare(message, "fields", wanted,
+                  [name for name, _ in rows if name in wanted])
+
+
 def check_fields(found, message, rows):
     for name in dict.fromkeys(field.name for field in message.fields):
         fields = [field for field in message.fields if field.name == name]
@@ -178,6 +186,7 @@ def test_nothing_else_changes(bed):
             check_rest(found, message, rows, body)
             check_names(found, message, rows)
             if bed.is_postfix:      # sendmail writes the others anew
+                check_order(found, message, rows)
                 check_fields(found, message, rows)
     found.finish()
 

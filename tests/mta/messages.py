@@ -11,7 +11,7 @@ import random
 import re
 
 Message = collections.namedtuple("Message", "number sender recipients fields")
-Field = collections.namedtuple("Field", "name blank pieces is_broken")
+Field = collections.namedtuple("Field", "name written blank pieces is_broken")
 
 
 class Address(str):
@@ -53,6 +53,8 @@ _SHAPES = (
     ("Lee J. Ell <", ">"),
     ("=?utf-8?Q?L=C3=A9e_Ell=2C?= <", ">"),
     ("=?utf-8?B?TMOpZQ==?=\n =?utf-8?B?RWxs?= <", ">"),
+    ("L\xc3\xa9e Ell <", ">"),          # UTF-8, and no UTF-8, as they are
+    ("L\xe9e Ell <", ">"),
     ("", " (Lee Ell)"),
     ("", " (Lee (the \\) man) Ell)"),
     ("Lee Ell <", "> (at home)"),
@@ -66,7 +68,7 @@ _BROKEN = (
     "lee@lan.example (at home",
     "Lee Ell <lee@lan.example>>, <",
 )
-_EMPTY = ("", " ", ",", " , ,")
+_EMPTY = ("", " ", ",", " , ,", "undisclosed-recipients:;")
 
 
 class Maker:
@@ -85,9 +87,9 @@ class Maker:
     def _chance(self, share):
         return self._random.random() < share
 
-    def _list(self, most):
+    def _list(self, least, most):
         pieces = []
-        for _ in range(self._random.randint(1, most)):
+        for _ in range(self._random.randint(least, most)):
             if pieces:
                 pieces.append(self._pick(_COMMAS))
             before, after = self._pick(_SHAPES)
@@ -96,13 +98,17 @@ class Maker:
             return ["Team: ", *pieces, ";"]
         return pieces
 
-    def field(self, name, most):
-        return Field(name, self._pick(_BLANKS), self._list(most), False)
+    def field(self, name, most, least=1):
+        return Field(name, self._written(name), self._pick(_BLANKS),
+                     self._list(least, most), False)
 
     def _odd_field(self, name):
         if self._chance(0.5):
-            return Field(name, " ", [self._pick(_EMPTY)], False)
-        return Field(name, " ", [self._pick(_BROKEN)], True)
+            return Field(name, name, " ", [self._pick(_EMPTY)], False)
+        return Field(name, name, " ", [self._pick(_BROKEN)], True)
+
+    def _written(self, name):
+        return self._pick((name,) * 4 + (name.lower(), name.upper()))
 
     def _fields(self):
         yield self.field("From", 1)
@@ -119,6 +125,8 @@ class Maker:
         for name in OTHERS:
             if self._chance(0.3):
                 yield self.field(name, 1)
+        if self._chance(0.1):
+            yield self.field("Cc", 150, 50)
         for name in ("Reply-To", "Cc", "Resent-Cc", "Errors-To"):
             if self._chance(0.12):
                 yield self._odd_field(name)
@@ -150,7 +158,7 @@ def value_of(field):
 
 def text_of(message):
     """The message as it is sent."""
-    fields = "".join(f"{field.name}:{value_of(field)}\n"
+    fields = "".join(f"{field.written}:{value_of(field)}\n"
                      for field in message.fields)
     return (f"X-Number: {message.number}\n"
             "Message-Id: <original@lan.example>\n"
@@ -170,7 +178,7 @@ def parse(content):
 
 
 def values_of(rows, name):
-    return [value for given, value in rows if given == name]
+    return [value for given, value in rows if given.lower() == name.lower()]
 
 
 def mailboxes(values):
