@@ -11,10 +11,12 @@ ACCESS = "/etc/mail/access"
 # The same rules for sendmail stand in features.  What it is told only where it
 # does without milterd stands in alone, what it is told in any case in always;
 # maps are further files of /etc/mail; samples: how lines begin that the sample
-# files have as comments, and that count here; signs: OpenDKIM runs.
+# files have as comments, and that count here; signs: OpenDKIM runs; postfix:
+# further lines of main.cf.
 Policy = collections.namedtuple(
-    "Policy", "access options features alone always maps samples signs",
-    defaults=("", "", {}, (), False))
+    "Policy",
+    "access options features alone always maps samples signs postfix",
+    defaults=("", "", {}, (), False, ""))
 
 _COMMON_OPTIONS = f"""\
 hostname = "{HOST}"
@@ -317,8 +319,41 @@ abc.com			error:5.1.2:550 Never asked
         "aliases.mta": "",
         "aliases.milterd": "team: ann, joe@foreign.example\n"})
 
+# A Postfix without the milter, that looks everything up itself.
+TABLES = Policy(
+    access=_RELAYING + """\
+10.1				REJECT
+Connect:stranger.example	OK
+From:spammer@good.example	550 We don't like a spammer!
+From:good.example		OK
+qq.com				DISCARD
+From:hold.example		QUARANTINE:held for reading
+To:nobody@abc.com		REJECT
+""",
+    options=_ANY_SENDER + """\
+blocklist_recipients = true
+domaintable = "/etc/mail/domaintable"
+virtusertable = "/etc/mail/virtusertable"
+virtuser_domain = { "virtual.example" }
+genericstable = "/etc/mail/genericstable"
+generics_domain = { "lan.example" }
+masquerade_as = "corp.example"
+masquerade_domain = { "lan.example" }
+""",
+    features="",
+    samples=("virtual_alias_maps", "canonical_maps", "sender_canonical_",
+             "recipient_canonical_", "local_header_rewrite_clients",
+             "smtpd_client_restrictions", "smtpd_sender_restrictions",
+             "smtpd_recipient_restrictions"),
+    maps={"domaintable": "old.example\tnew.example\n",
+          "virtusertable": "info@virtual.example\tlee\n"
+                           "gone@virtual.example\terror:5.1.1:550 Gone\n"
+                           "@virtual.example\t%1@foreign.example\n",
+          "genericstable": "lee@lan.example\tlee.doe@corp.example\n"},
+    postfix="smtpd_milters =\n")
+
 ALL = (PLAIN, DELAYED, REQUIRING, MASQUERADING, GENERICS, EVERYBODY, VIRTUAL,
-       SIGNING, ROUTING)
+       SIGNING, ROUTING, TABLES)
 
 
 def install(policy):

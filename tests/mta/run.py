@@ -43,7 +43,7 @@ from results import Results, chosen, tests_of
 
 CASES = ("relay", "access", "limits", "doors", "battery", "failure",
          "local", "delayed", "auth", "rewriting", "recipients", "dkim",
-         "routing")
+         "routing", "tables")
 BEDS = ("alone", "sendmail", "milter", "postfix")
 BEDS_OF = {"postfix": ("alone", "postfix"),
            "sendmail": ("alone", "sendmail", "milter")}
@@ -96,7 +96,8 @@ class Stage:
 
     def _bed_postfix(self, policy):
         daemon = self._daemon("/var/spool/postfix/milterd", "postfix", policy)
-        mta = postfix.Postfix(postfix.milter_lines(policy.samples))
+        mta = postfix.Postfix(postfix.milter_lines(policy.samples)
+                              + policy.postfix)
         return Bed("postfix", self, mta, daemon, ("milterd",))
 
     def _bed_sendmail(self, policy):
