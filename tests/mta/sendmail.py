@@ -23,6 +23,8 @@ define(`ALIAS_FILE', `/etc/mail/aliases')dnl
 define(`STATUS_FILE', `{queue}/statistics')dnl
 define(`confPID_FILE', `{queue}/pid')dnl
 define(`confTO_IDENT', `0s')dnl
+define(`confQUEUE_LA', `1000')dnl
+define(`confREFUSE_LA', `1000')dnl
 define(`confDONT_PROBE_INTERFACES', `loopback')dnl
 define(`confSERVICE_SWITCH_FILE', `/etc/mail/service.switch')dnl
 define(`confAUTH_MECHANISMS', `PLAIN LOGIN')dnl
