@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
-# The tests with real MTAs as `make check` runs them. SENDMAIL_ROOT names the
-# directory that sendmail's packages were unpacked in, if they are not
-# installed.
+# The tests with real MTAs as `make check` runs them: check.sh [PROGRAM], run.py
+# unless told. SENDMAIL_ROOT names the directory that sendmail's packages were
+# unpacked in, if they are not installed.
 : "${top_srcdir:?is set by make check}" "${top_builddir:?}"
 root=${SENDMAIL_ROOT:-/}
 skip() {
@@ -16,6 +16,6 @@ skip() {
 for tool in m4 unshare ip dnsmasq opendkim openssl; do
 	command -v $tool >/dev/null || skip "$tool is not here"
 done
-exec "${PYTHON:-python3}" -B "$top_srcdir/tests/mta/run.py" \
+exec "${PYTHON:-python3}" -B "$top_srcdir/tests/mta/${1:-run.py}" \
 	--milterd "$top_builddir/milterd" \
 	--milterctl "$top_builddir/milterctl" --sendmail-root "$root"
