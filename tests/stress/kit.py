@@ -6,7 +6,7 @@ import multiprocessing
 import os
 import time
 
-from logged import CLIENT, dial, expect, greeted
+from logged import expect, greeted
 from miltertalk import Closed
 from nameserver import NameServer
 from node import NO_NAME_SERVER

@@ -5,9 +5,9 @@ configuration."""
 import contextlib
 import socket
 
-from doorkit import everything, netstring, policy_request
-from kit import (SANITIZER, SPAM, count, figure, greeted, own_names, peak)
-from logged import expect, logged
+from doorkit import netstring, policy_request
+from kit import SANITIZER, SPAM, count, figure, own_names, peak
+from logged import expect, greeted, logged
 
 REWRITING = """\
 masquerade_as = "corp.example"
@@ -197,5 +197,6 @@ def test_peaks(programs, directory):
                  "max_message_size = 200M\n") as node:
         measured(node, "1,000 headers of 900 bytes", 8, many_headers)
         measured(node, "1,000 headers of 65 KB", 8, long_headers)
-        measured(node, f"{count(30_000, 100_000)} recipients", 16, many_recipients)
+        measured(node, f"{count(30_000, 100_000)} recipients", 16,
+                 many_recipients)
         measured(node, "50 MB of body", 2, large_body)

@@ -5,8 +5,8 @@ one field, and a recipient one address."""
 import random
 import re
 
-from kit import count, figure, greeted, own_names
-from logged import logged
+from kit import count, figure, own_names
+from logged import greeted, logged
 
 ODD = (b"\r", b"%", b"%%", b"%s%n", b"\x01", b"\x7f", b"\x80", b"\xff",
        "é€".encode(), b"\r\nX-Evil: 1".replace(b"\n", b"\x0b"), b"\x0c", b"<",

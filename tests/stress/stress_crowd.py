@@ -9,9 +9,9 @@ import threading
 import time
 
 from cases_hostile import Blocked, packet
-from kit import (CLIENT, SANITIZER, SLOWER, SPAM, Probe, count, dial, figure,
-                 greeted, in_ms, memory_kb, own_names, percentile)
-from logged import expect, logged
+from kit import (SANITIZER, SLOWER, SPAM, Probe, count, figure, in_ms,
+                 memory_kb, own_names, percentile)
+from logged import CLIENT, dial, expect, greeted, logged
 from miltertalk import Closed
 from nameserver import NameServer
 

@@ -173,7 +173,7 @@ def test_no_message_is_lost(bed):
     twice = [name for name in got if got[name] > 1]
     stray = [name for name in got if name not in set(sent)]
     figure("L8", f"{bed.name}: {len(sent)} messages, "
-           f"{sum(sender.again for sender in senders)} times deferred, milterd "
+           f"{sum(each.again for each in senders)} times deferred, milterd "
            f"{dict(misfortune.blows)}: {len(lost)} lost, {len(stray)} passed "
            f"unfiltered, {len(twice)} twice")
     assert not wrong, wrong[:5]

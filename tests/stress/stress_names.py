@@ -7,8 +7,8 @@ import re
 import time
 
 from cases_intake import FAILED, FORGED, TEMPORARY, asked_about
-from kit import SLOWER, figure, greeted
-from logged import CLIENT, logged
+from kit import SLOWER, figure
+from logged import CLIENT, greeted, logged
 from nameserver import NOERROR, PTR, NameServer, reverse
 
 OWN = 'client_resolve = "dns"\naccept_unresolvable_domains = true\n'

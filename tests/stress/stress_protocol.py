@@ -8,9 +8,8 @@ import struct
 import threading
 import time
 
-from kit import (CLIENT, SLOWER, SPAM, Probe, count, dial, figure, greeted,
-                 in_ms, memory_kb, own_names)
-from logged import expect, logged
+from kit import SLOWER, SPAM, Probe, count, figure, in_ms, memory_kb, own_names
+from logged import CLIENT, dial, expect, greeted, logged
 from miltertalk import Closed
 
 AT_ONCE = 16

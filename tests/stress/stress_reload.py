@@ -9,8 +9,8 @@ import threading
 import time
 
 from cases_reload import Client, access
-from kit import (SANITIZER, SLOWER, Probe, count, descriptors, figure,
-                 in_ms, memory_kb, own_names, percentile)
+from kit import (SANITIZER, SLOWER, Probe, count, descriptors, figure, in_ms,
+                 memory_kb, own_names, percentile)
 from logged import logged
 from node import Node
 

@@ -14,9 +14,9 @@ import tempfile
 import threading
 import time
 
-from kit import (SANITIZER, SLOWER, SPAM, Probe, count, figure, greeted,
-                 in_ms, own_names, percentile, session)
-from logged import expect, logged
+from kit import (SANITIZER, SLOWER, SPAM, Probe, count, figure, in_ms,
+                 own_names, percentile, session)
+from logged import expect, greeted, logged
 from node import Node
 
 # Namespaces of mounts need root; a directory of its own, a place that is
@@ -243,8 +243,8 @@ def test_control_socket_under_fire(programs, directory):
                                   b"status json\n")[turn % 6])
             waited = until_answered(node)
         figure("S8", f"{number} clients of the control socket: an operator "
-               f"is heard after {waited:.1f} s; sessions beside them {in_ms(beside.times)}, without "
-               f"{in_ms(alone.times)}")
+               f"is heard after {waited:.1f} s; sessions beside them "
+               f"{in_ms(beside.times)}, without {in_ms(alone.times)}")
         assert percentile(beside.times, .99) < \
             3 * percentile(alone.times, .99) + 0.1 * SLOWER
         with greeted(node, "postfix") as talk:
