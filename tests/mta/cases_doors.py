@@ -5,6 +5,7 @@ Protocols: Postfix's SMTPD_POLICY_README and socketmap_table(5).
 """
 
 import os
+import pwd
 import socket
 import stat
 
@@ -111,9 +112,10 @@ def test_sockets_belong_to_daemon_and_group_of_directory(bed):
 def test_daemon_runs_as_its_user(bed):
     with open(f"/proc/{bed.daemon.pid}/status") as status:
         fields = dict(line.split(":", 1) for line in status)
-    for name in ("Uid", "Gid"):
-        assert set(fields[name].split()) == {"990"}, \
-            f"{name}: {fields[name]} ({DAEMON_USER} is 990)"
+    wanted = pwd.getpwnam(DAEMON_USER)
+    for name, number in (("Uid", wanted.pw_uid), ("Gid", wanted.pw_gid)):
+        assert number != 0 and set(fields[name].split()) == {str(number)}, \
+            f"{name}: {fields[name]} ({DAEMON_USER} is {number})"
 
 
 def test_postfix_asks_the_socketmap(bed):

@@ -157,6 +157,10 @@ class Files:
         write("/etc/mailname", HOST + "\n")
 
     def _add_user(self):
+        """The daemon's, unless milterd is installed here."""
+        if pathlib.Path("/etc/passwd").read_text().find(
+                f"\n{DAEMON_USER}:") >= 0:
+            return
         with open("/etc/passwd", "a") as passwd:
             passwd.write(f"{DAEMON_USER}:x:990:990::/nonexistent:"
                          "/usr/sbin/nologin\n")
