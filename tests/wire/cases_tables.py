@@ -163,6 +163,18 @@ def test_virtual_alias_of_lists(programs, directory):
         assert sorted(got) == ["dl@abc.com", "friend@far.example"], got
 
 
+def test_line_ends(programs, directory):
+    """None gets into an answer."""
+    with running(programs, directory, options=words(directory)) as doors, \
+            doors.dial("socketmap") as sock:
+        for end in ("\n", "\r", "\0", "\r\n"):
+            for table in ("canonical", "sender_canonical", "virtual_alias",
+                          "sender_access", "transport"):
+                for key in (f"a{end}b@abd.com", f"a{end}b@all.example",
+                            f"joe@one.example{end}"):
+                    assert ask(sock, table, key) is None, (table, key)
+
+
 def test_canonical(programs, directory):
     options = "always_add_domain = true\n"
     check(programs, directory, "canonical", (
