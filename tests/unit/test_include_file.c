@@ -181,13 +181,17 @@ read_often(void *path)
 	struct arena *own = arena_new(0);
 
 	for (int i = 0; i < 300; i++) {
-		slice text;
+		slice text = SLICE("");
+		enum world_answer answer;
 
 		arena_reset(own);
-		if (include_file_read(NULL, own, slice_from_cstr(path), true,
-			&text) != WORLD_FOUND ||
-		    (!slice_eq(text, SLICE("aaaa")) &&
-			!slice_eq(text, SLICE("bbbbbb")))) {
+		answer = include_file_read(
+		    NULL, own, slice_from_cstr(path), true, &text);
+		/* A file that changes each time it is read is for later. */
+		if (answer != WORLD_TEMPFAIL &&
+		    (answer != WORLD_FOUND ||
+			(!slice_eq(text, SLICE("aaaa")) &&
+			    !slice_eq(text, SLICE("bbbbbb"))))) {
 			arena_free(own);
 			return path;
 		}
