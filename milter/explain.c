@@ -425,8 +425,8 @@ explain_session(const struct explain *explain, struct arena *arena,
 	};
 	struct strbuf out;
 
-	lazy_ports_init(&run.lazy, explain->find_resolver, explain->context,
-	    &run.ports);
+	lazy_ports_init(
+	    &run.lazy, explain->find_resolver, explain->context, &run.ports);
 	run.answer.session = &run.session;
 	if (!attributes_read_session(attributes, &run.session, error) ||
 	    !read_client(&run))
