@@ -21,7 +21,7 @@ TEST_PACKAGES='check clang libclang-rt-14-dev dnsmasq-base fail2ban iproute2
 	libsasl2-modules
 	libsasl2-modules-db logwatch m4 mandoc opendkim openssl perl postfix
 	procps python3
-	shellcheck tar util-linux xz-utils'
+	shellcheck strace tar util-linux valgrind xz-utils'
 # Their files are unpacked: two MTAs cannot be installed at once.
 SENDMAIL_PACKAGES='sendmail-base sendmail-bin sendmail-cf'
 

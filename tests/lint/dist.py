@@ -9,7 +9,8 @@ FOLDERS = LAYERS + ("man", "contrib", "tests", ".ci")
 # What a build within the tree leaves.
 MADE = re.compile(r".*(\.(o|a|log|trs|pyc|d|Po)|/\.dirstamp)$"
                   r"|tests/unit/test_\w+$|tests/lint/(attributes|words)$"
-                  r"|tests/logs/lines$")
+                  r"|tests/logs/lines$"
+                  r"|tests/bench/(load|lookups|null)$")
 
 
 def files():
