@@ -107,7 +107,7 @@ tell_log() {
 
 # The failures of a log, or its end where it names none.
 tell_failures() {
-	if grep -q '^FAIL' "$1"; then
+	if grep '^FAIL' "$1" | grep -qv '(exit status: [0-9]*)$'; then
 		grep -A 20 '^FAIL' "$1" | head -n 100
 	else
 		tail -n 40 "$1"
