@@ -116,6 +116,15 @@ class Place:
             argv.append("-e")           # the log is somebody else's
         return self.running(name, argv, socket, under)
 
+    def rewriting(self, under=()):
+        """milterd with every check on, and with addresses to rewrite."""
+        table = f"{self.directory}/virtusertable"
+        with open(table, "w") as file:
+            file.write(material.VIRTUAL)
+        words = (material.REWRITING + f'access = "{self.access}"\n'
+                 f'virtusertable = "{table}"\n' + self.resolver)
+        return self.milterd("rewriting", words, under=under)
+
     def nothing(self, under=()):
         """milterd with a policy that decides nothing."""
         return self.milterd("nothing", material.NOTHING, under=under)

@@ -20,6 +20,16 @@ max_hops = 25
 allow_unsafe_files = yes
 """
 
+# Sender, three header senders and every recipient of ours become others.
+REWRITING = CONFIG + """\
+masquerade_as = "masq.example"
+masquerade_domain = { "example", "example.com" }
+masquerade_entire_domain = yes
+masquerade_envelope = yes
+nocanonify = yes
+"""
+VIRTUAL = f"@{OURS}\t%1@far.example\n"
+
 # A policy that decides nothing.
 NOTHING = f"""\
 hostname = "{HOST}"

@@ -74,9 +74,9 @@ static const char *const headers[][2] = {
 	{"From", "\"A. Sender\" <a.sender@example.com>"},
 	{"To", "Someone <someone@example.com>, \"Someone, Else\" <else@example.com>"},
 	{"Subject", "Minutes of the meeting and what else there is to say about it"},
-	{"MIME-Version", "1.0"},
+	{"Sender", "a.sender@example.com"},
 	{"Content-Type", "text/plain; charset=utf-8"},
-	{"User-Agent", "Mailer/1.0 (X11; Linux x86_64)"},
+	{"Reply-To", "\"A. Sender\" <a.sender@example.com>"},
 };
 /* clang-format on */
 

@@ -126,7 +126,7 @@ def tell_pairs(paper, place, options):
             options.seconds)))
 
     with place.null() as null, place.null("-n") as silent, \
-            place.milterd() as milterd:
+            place.milterd() as milterd, place.rewriting() as rewriting:
         load.for_messages(milterd, 1000)
         for way, steps in WAYS:
             for body in BODIES:
@@ -137,6 +137,10 @@ def tell_pairs(paper, place, options):
             row(f"{way}, 2 KB, 16, Postfix", null, milterd, steps=steps,
                 connections=16, manner="postfix")
         row("null without replies, 2 KB, 16", null, silent, connections=16)
+        load.for_messages(rewriting, 1000)
+        for way, steps in WAYS:
+            row(f"rewriting, {way}, 10 rcpts, 16", null, rewriting,
+                steps=steps, connections=16, recipients=10)
 
 
 def pair_cells(pairs):
