@@ -68,7 +68,7 @@ change_sender(const struct job *job, const struct edit *edit)
 
 	return smfi_chgfrom(job->ctx, arena_cstr(job->scratch, edit->text),
 	    select_parameters(job->scratch,
-		session->message.intake.sender_parameters,
+		session->message->intake.sender_parameters,
 		session->mta == MTA_POSTFIX ? postfix : sendmail));
 }
 
@@ -78,7 +78,7 @@ add_recipient(const struct job *job, const struct edit *edit)
 	static const char *const names[] = {"NOTIFY=", "ORCPT=", NULL};
 	char *address = arena_cstr(job->scratch, edit->text);
 	char *parameters = select_parameters(job->scratch,
-	    intake_parameters_of(&job->session->message.intake, edit->before),
+	    intake_parameters_of(&job->session->message->intake, edit->before),
 	    names);
 
 	return parameters == NULL

@@ -53,13 +53,22 @@ ask(void *context, struct watch_call *call)
 	return session;
 }
 
+static struct ports
+resolver_of(struct milter_session *session)
+{
+	struct ports ports;
+
+	resolver_ports(&session->resolver, &ports);
+	return ports;
+}
+
 static enum world_answer
 find_host(void *context, struct arena *arena, slice name, slice *ret_canonical)
 {
 	struct watch_call call;
 	struct milter_session *session = ask(context, &call);
-	enum world_answer answer = session->inner_ports.find_host(
-	    session->inner_ports.context, arena, name, ret_canonical);
+	enum world_answer answer = resolver_of(session).find_host(
+	    &session->resolver, arena, name, ret_canonical);
 
 	watch_leave(&call);
 	return answer;
@@ -71,8 +80,8 @@ find_mx(void *context, struct arena *arena, slice domain,
 {
 	struct watch_call call;
 	struct milter_session *session = ask(context, &call);
-	enum world_answer answer = session->inner_ports.find_mx(
-	    session->inner_ports.context, arena, domain, ret_hosts);
+	enum world_answer answer = resolver_of(session).find_mx(
+	    &session->resolver, arena, domain, ret_hosts);
 
 	watch_leave(&call);
 	return answer;
@@ -83,8 +92,8 @@ find_address(void *context, struct arena *arena, slice name, slice *ret_address)
 {
 	struct watch_call call;
 	struct milter_session *session = ask(context, &call);
-	enum world_answer answer = session->inner_ports.find_address(
-	    session->inner_ports.context, arena, name, ret_address);
+	enum world_answer answer = resolver_of(session).find_address(
+	    &session->resolver, arena, name, ret_address);
 
 	watch_leave(&call);
 	return answer;
@@ -118,7 +127,6 @@ session_new(struct service *service)
 	session->generation = generation;
 	session->connection_arena = arena;
 	session->resolver.resolver = service->resolver;
-	resolver_ports(&session->resolver, &session->inner_ports);
 	session->ports = (struct ports){.context = session,
 	    .find_host = find_host,
 	    .find_mx = find_mx,
@@ -138,7 +146,6 @@ session_free(struct milter_session *session)
 	session_end_message(session);
 	atomic_fetch_sub(&session->service->counters.open_sessions, 1);
 	generation_release(session->generation);
-	arena_free(session->message_arena);
 	arena_free(session->connection_arena);
 }
 
@@ -381,21 +388,19 @@ void
 session_mail(struct milter_session *session, char *const *arguments,
     const struct macros *macros)
 {
+	struct arena *arena = arena_new(MESSAGE_ARENA);
 	struct session *said = &session->said;
-	struct arena *arena;
 
 	session_end_message(session);
-	if (session->message_arena == NULL)
-		session->message_arena = arena_new(MESSAGE_ARENA);
-	arena = session->message_arena;
-	session->message = (struct message){.is_open = true};
+	session->message = ARENA_NEW(arena, struct message);
+	session->message->arena = arena;
 	said->sender =
 	    with_brackets(session, arena, slice_from_cstr(arguments[0]));
 	said->size = arguments[0] == NULL ? 0 : declared_size(arguments + 1);
 	said->auth_type = arena_copy(arena, macro(macros, "{auth_type}"));
 	said->auth_authen = arena_copy(arena, macro(macros, "{auth_authen}"));
 	said->rcpt_count = 0;
-	intake_begin(&session->message.intake, arena,
+	intake_begin(&session->message->intake, arena,
 	    session->generation->policy,
 	    &session->generation->settings->limits,
 	    arguments[0] == NULL ? NULL : arguments + 1);
@@ -412,7 +417,7 @@ bool
 session_add_recipient(
     struct milter_session *session, slice recipient, char *const *arguments)
 {
-	if (!intake_add_recipient(&session->message.intake, recipient,
+	if (!intake_add_recipient(&session->message->intake, recipient,
 		arguments[0] == NULL ? NULL : arguments + 1))
 		return false;
 	session->said.rcpt_count++;
@@ -423,20 +428,23 @@ session_add_recipient(
 void
 session_header(struct milter_session *session, slice name, slice value)
 {
-	session->message.bytes +=
-	    name.len + value.len + (session->keeps_space ? 2 : 3);
+	struct message *message = session->message;
+
+	if (message == NULL)
+		return;
+	message->bytes += name.len + value.len + (session->keeps_space ? 2 : 3);
 	if (slice_eq_nocase(name, SLICE("Received")))
-		session->message.hops++;
-	intake_add_header(&session->message.intake, name, value);
+		message->hops++;
+	intake_add_header(&message->intake, name, value);
 }
 
 void
 session_body(struct milter_session *session, slice chunk)
 {
-	struct message *message = &session->message;
+	struct message *message = session->message;
 	const char *end = chunk.ptr + chunk.len;
 
-	if (chunk.len == 0)
+	if (message == NULL || chunk.len == 0)
 		return;
 	message->bytes += chunk.len;
 	if (message->after_cr && chunk.ptr[0] == '\n')
@@ -454,12 +462,12 @@ session_end_message(struct milter_session *session)
 {
 	struct session *said = &session->said;
 
-	if (!session->message.is_open)
+	if (session->message == NULL)
 		return;
 	atomic_fetch_sub(&session->service->counters.open_messages, 1);
-	session->message = (struct message){.is_open = false};
 	said->sender = said->auth_type = said->auth_authen = SLICE("");
 	said->size = 0;
 	said->rcpt_count = 0;
-	arena_reset(session->message_arena);
+	arena_free(session->message->arena);
+	session->message = NULL;
 }

@@ -40,7 +40,7 @@ slice macro(const struct macros *macros, const char *name);
 
 /* The transaction between MAIL and its end. */
 struct message {
-	bool is_open;
+	struct arena *arena; /* its own and all that is in it */
 	unsigned long bytes; /* header and body, a line's end counting one */
 	unsigned hops;	     /* Received: lines */
 	bool after_cr;	     /* the last body chunk ended with CR */
@@ -57,7 +57,6 @@ struct milter_session {
 	struct service *service;
 	struct generation *generation;
 	struct arena *connection_arena;
-	struct arena *message_arena;
 	struct arena *scratch; /* NULL between callbacks */
 
 	struct session said;
@@ -67,16 +66,15 @@ struct milter_session {
 	bool keeps_space;    /* header values come with their leading blank */
 	char *helo_room;     /* where said.helo stands */
 	size_t helo_size;
-	struct message message;
+	struct message *message; /* NULL: none is open */
 
-	/* check_relay's verdict where it counts after CONNECT. */
-	struct verdict connect_refusal;
+	/* check_relay's verdict where it counts after CONNECT, or NULL. */
+	const struct verdict *connect_refusal;
 	bool connect_discard;
 	bool forgery_told; /* a log line has said "(may be forged)" */
 
 	/* The world for one callback; see session_ports(). */
 	struct resolver_session resolver;
-	struct ports inner_ports;
 	struct ports ports;
 };
 

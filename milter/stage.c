@@ -107,6 +107,16 @@ record(struct milter_session *session, const struct verdict *verdict,
 	session->forgery_told = true;
 }
 
+static void
+hold_refusal(struct milter_session *session, const struct verdict *verdict)
+{
+	struct arena *arena = session->connection_arena;
+	struct verdict *kept = ARENA_NEW(arena, struct verdict);
+
+	*kept = keep_verdict(arena, verdict);
+	session->connect_refusal = kept;
+}
+
 struct answer
 stage_connect(struct milter_session *session)
 {
@@ -123,17 +133,15 @@ stage_connect(struct milter_session *session)
 		return answer_continue();
 	if (verdict.close)
 		return answer_with(&verdict);
-	session->connect_refusal =
-	    keep_verdict(session->connection_arena, &verdict);
+	hold_refusal(session, &verdict);
 	return answer_continue();
 }
 
 struct answer
 stage_helo(struct milter_session *session)
 {
-	if (session->mta == MTA_SENDMAIL &&
-	    verdict_is_refusal(&session->connect_refusal))
-		return answer_with(&session->connect_refusal);
+	if (session->mta == MTA_SENDMAIL && session->connect_refusal != NULL)
+		return answer_with(session->connect_refusal);
 	return answer_continue();
 }
 
@@ -141,15 +149,14 @@ stage_helo(struct milter_session *session)
 static void
 hold(struct milter_session *session, const struct verdict *verdict)
 {
-	struct message *message = &session->message;
+	struct message *message = session->message;
 
 	if (verdict->kind == VERDICT_DISCARD)
 		message->discard = true;
 	if (verdict->kind != VERDICT_QUARANTINE)
 		return;
 	message->quarantine = true;
-	message->quarantine_reason =
-	    arena_copy(session->message_arena, verdict->text);
+	message->quarantine_reason = arena_copy(message->arena, verdict->text);
 }
 
 struct answer
@@ -161,13 +168,13 @@ stage_mail(struct milter_session *session, const struct macros *macros)
 
 	if (atomic_load(&session->service->stopping))
 		verdict = shutting_down;
-	else if (verdict_is_refusal(&session->connect_refusal))
-		verdict = session->connect_refusal;
+	else if (session->connect_refusal != NULL)
+		verdict = *session->connect_refusal;
 	else {
 		verdict = decide_mail(&decision);
 		record(session, &verdict, session->said.sender, macros);
 	}
-	session->message.discard = session->connect_discard;
+	session->message->discard = session->connect_discard;
 	hold(session, &verdict);
 	if (!verdict_is_refusal(&verdict))
 		return answer_continue();
@@ -193,13 +200,12 @@ too_many_recipients(const struct milter_session *session)
 static struct answer
 refuse_recipient(struct milter_session *session, const struct verdict *verdict)
 {
-	struct message *message = &session->message;
+	struct message *message = session->message;
 
 	if (!session->is_local)
 		return answer_in_envelope(session, verdict);
 	if (!verdict_is_refusal(&message->refusal))
-		message->refusal =
-		    keep_verdict(session->message_arena, verdict);
+		message->refusal = keep_verdict(message->arena, verdict);
 	return answer_continue();
 }
 
@@ -211,7 +217,7 @@ stage_recipient(struct milter_session *session, char *const *arguments,
 	struct verdict verdict;
 	slice recipient;
 
-	if (!session->message.is_open)
+	if (session->message == NULL)
 		return stage_out_of_order();
 	recipient = session_recipient(session, slice_from_cstr(arguments[0]));
 	verdict = decide_recipient(&decision, recipient);
@@ -243,7 +249,7 @@ static struct verdict
 decide_end(struct milter_session *session, const struct macros *macros)
 {
 	struct decision decision = decision_for(session);
-	struct message *message = &session->message;
+	struct message *message = session->message;
 	struct verdict verdict;
 
 	if (verdict_is_refusal(&message->refusal))
@@ -288,7 +294,7 @@ decide_edits(struct milter_session *session, const struct macros *macros,
     const struct edit_list **ret_edits)
 {
 	struct decision decision = decision_for(session);
-	const struct intake *intake = &session->message.intake;
+	const struct intake *intake = &session->message->intake;
 	struct message_input input;
 	struct message_result *result;
 	struct verdict verdict = {.kind = VERDICT_CONTINUE};
@@ -317,7 +323,7 @@ static void
 count_message(struct milter_session *session)
 {
 	struct counters *counters = &session->service->counters;
-	unsigned long bytes = session->message.bytes;
+	unsigned long bytes = session->message->bytes;
 
 	if (session->generation->policy->max_message_size == 0 &&
 	    session->said.size > bytes)
@@ -334,7 +340,7 @@ stage_end_of_message(
 	struct answer answer;
 	struct verdict verdict;
 
-	if (!session->message.is_open)
+	if (session->message == NULL)
 		return stage_out_of_order();
 	verdict = decide_end(session, macros);
 	if (verdict.kind == VERDICT_CONTINUE ||
