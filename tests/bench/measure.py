@@ -6,6 +6,7 @@ import glob
 import json
 import os
 import re
+import resource
 import signal
 import statistics
 import subprocess
@@ -14,6 +15,7 @@ import time
 # Offered by today's MTAs; and none of the steps a filter may turn off, so
 # that every filter is told and asked the same.
 ALL_STEPS, SAME_STEPS = "1fffff", "400"
+STACK_KB = str(resource.getrlimit(resource.RLIMIT_STACK)[0] // 1024)
 
 
 class LoadFailed(Exception):
@@ -172,22 +174,27 @@ def _total(path):
 
 
 def anonymous_kb(pid):
-    """Memory that is no file's: heap, stacks, and what else is written."""
-    with open(f"/proc/{pid}/smaps_rollup") as rollup:
-        return int(re.search(r"^Anonymous:\s+(\d+) kB", rollup.read(),
-                             re.M).group(1))
-
-
-def heap_kb(pid):
-    """Anonymous memory without the threads' stacks is not told apart by the
-    kernel; threads are counted so that it can be judged."""
-    return anonymous_kb(pid), len(os.listdir(f"/proc/{pid}/task"))
+    """Memory that is no file's: the heap, and the threads' stacks, which are
+    told by the size of their mapping."""
+    heap, stacks, is_stack = 0, 0, False
+    with open(f"/proc/{pid}/smaps") as maps:
+        for line in maps:
+            if line.startswith("Size:"):
+                is_stack = line.split()[1] == STACK_KB
+            elif line.startswith("Anonymous:"):
+                kb = int(line.split()[1])
+                heap, stacks = (heap, stacks + kb) if is_stack \
+                    else (heap + kb, stacks)
+    return heap, stacks
 
 
 def idle_memory(load, target, connections):
-    """KB a connection, of a fresh process, and its threads meanwhile."""
+    """KB of heap and of stacks a connection, of a fresh process, and its
+    threads meanwhile."""
     before = anonymous_kb(target.pid)
     with load.idle(target, connections):
         time.sleep(1)
-        after, threads = heap_kb(target.pid)
-    return (after - before) / connections, threads
+        after = anonymous_kb(target.pid)
+        threads = len(os.listdir(f"/proc/{target.pid}/task"))
+    return (*((now - then) / connections
+              for now, then in zip(after, before)), threads)

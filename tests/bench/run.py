@@ -155,17 +155,19 @@ def pair_cells(pairs):
 
 
 def tell_idle(paper, place):
-    paper.heading("Idle connections, after HELO: KB of anonymous memory each, "
-                  "and threads")
-    columns = paper.columns(("", 24), ("256", 8), ("threads", 8), ("2000", 8),
+    paper.heading("Idle connections, after HELO: KB of heap for each, of the "
+                  "threads' stacks, and threads")
+    columns = paper.columns(("", 34), ("256: heap", 10), ("stacks", 7),
+                            ("threads", 8), ("2000: heap", 11), ("stacks", 7),
                             ("threads", 8))
     load = measure.Load(place)
     for name, running in (("null", place.null), ("milterd", place.milterd)):
         cells = []
         for connections in 256, 2000:
             with running() as target:
-                each, threads = measure.idle_memory(load, target, connections)
-                cells += [f"{each:.2f}", threads]
+                heap, stacks, threads = measure.idle_memory(load, target,
+                                                            connections)
+                cells += [f"{heap:.2f}", f"{stacks:.2f}", threads]
         columns.row(name, *cells)
 
 
