@@ -37,8 +37,8 @@ static bool
 is_as_typed(const struct decision *d, slice typed, const struct target *t,
     slice address)
 {
-	return t->kind == TARGET_USER ? is_user_typed(d, typed, address)
-				      : slice_eq_nocase(typed, address);
+	return slice_eq_nocase(typed, address) ||
+	       (t->kind == TARGET_USER && is_user_typed(d, typed, address));
 }
 
 static slice

@@ -41,6 +41,17 @@ user_special(slice user)
 	return SPECIAL_NONE;
 }
 
+/* May it stand in an address without a backslash? */
+static bool
+is_plain_char(char c)
+{
+	char lower = ascii_lower(c);
+
+	return (lower >= 'a' && lower <= 'z') || ascii_is_digit(c) ||
+	       c == '_' || c == '-' || (unsigned char)c > 0x7f;
+}
+
+/* Without those before plain characters and at the end. */
 static slice
 without_escapes(struct arena *arena, slice text)
 {
@@ -50,8 +61,13 @@ without_escapes(struct arena *arena, slice text)
 		return text;
 	strbuf_init(&plain, arena);
 	for (size_t i = 0; i < text.len; i++) {
-		if (text.ptr[i] != '\\' || ++i < text.len)
-			strbuf_add_char(&plain, text.ptr[i]);
+		if (text.ptr[i] == '\\') {
+			if (++i == text.len)
+				break;
+			if (!is_plain_char(text.ptr[i]))
+				strbuf_add_char(&plain, '\\');
+		}
+		strbuf_add_char(&plain, text.ptr[i]);
 	}
 	return strbuf_slice(&plain);
 }
@@ -72,10 +88,12 @@ include_path(struct arena *arena, slice user)
 	if (user.ptr[0] == '"') {
 		strbuf_init(&plain, arena);
 		for (size_t i = 0; i < user.len; i++) {
-			if (user.ptr[i] != '"')
+			if (user.ptr[i] == '\\' && i + 1 < user.len)
+				strbuf_add_char(&plain, user.ptr[++i]);
+			else if (user.ptr[i] != '"')
 				strbuf_add_char(&plain, user.ptr[i]);
 		}
-		user = without_escapes(arena, strbuf_slice(&plain));
+		user = strbuf_slice(&plain);
 	}
 	return slice_from(user, SLICE(":include:").len);
 }
@@ -91,6 +109,20 @@ target_set_name(struct targets *targets, struct target *t, slice user)
 	t->kind = TARGET_USER;
 	t->name = arena_copy_lower(targets->arena, user);
 	t->is_quoted = slice_index(user, '\\') < user.len;
+}
+
+size_t
+user_plus(slice user)
+{
+	if (user.len > 0 && user.ptr[0] == '"')
+		return user.len;
+	for (size_t i = 0; i < user.len; i++) {
+		if (user.ptr[i] == '\\')
+			i++;
+		else if (user.ptr[i] == '+' && i > 0)
+			return i;
+	}
+	return user.len;
 }
 
 slice

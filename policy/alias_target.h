@@ -68,8 +68,11 @@ slice target_full_name(struct arena *arena, const struct target *target);
 /* As it is written for others: a user plain. */
 slice target_address(struct arena *arena, const struct target *target);
 
-/* A user's name without backslashes; in quotes they belong to it. */
+/* A user's name without backslashes, where they say nothing but that he is no
+ * alias; in quotes and before special characters they belong to it. */
 slice user_plain(struct arena *arena, slice user);
+/* The "+" before the detail, or the length of the name. */
+size_t user_plus(slice user);
 
 /* sendmail's special mailers, by how a user's name begins. */
 enum special { SPECIAL_NONE, SPECIAL_PROGRAM, SPECIAL_FILE, SPECIAL_INCLUDE };

@@ -111,6 +111,10 @@ target_from(struct walk *w, slice written, struct target *parent)
 	case ROUTE_LOCAL:
 		break;
 	}
+	if (user_plain(w->d->arena, route.user).len == 0) {
+		refuse(w, 550, "5.1.1", SLICE("User unknown"), written);
+		return NULL;
+	}
 	special = user_special(route.user);
 	if (parent == NULL && special != SPECIAL_NONE) {
 		refuse_special(w, special, written);
@@ -191,6 +195,12 @@ count_member(struct walk *w)
 	return false;
 }
 
+static bool
+is_comment(struct walk *w, slice written)
+{
+	return tokens_from(w->d->arena, written, NULL).count == 0;
+}
+
 static void
 walk_list(struct walk *w, slice list, struct target *parent, unsigned level)
 {
@@ -202,6 +212,8 @@ walk_list(struct walk *w, slice list, struct target *parent, unsigned level)
 
 		if (!count_member(w))
 			return;
+		if (is_comment(w, written))
+			continue;
 		t = target_from(w, written, parent);
 		if (t == NULL)
 			return;
@@ -391,10 +403,8 @@ next_spelling(struct walk *w, struct target *t)
 {
 	struct arena *arena = w->d->arena;
 	slice user = t->name;
-	size_t plus = slice_index(slice_from(user, 1), '+') + 1;
+	size_t plus = user_plus(user);
 
-	if (user.len == 0 || user.ptr[0] == '"')
-		plus = user.len;
 	if (user.len > 2 && plus < user.len &&
 	    slice_has_suffix_nocase(user, SLICE("+*")))
 		return target_like(

@@ -12,7 +12,7 @@ set -u
 
 source=$(cd "$(dirname "$0")/../.." && pwd)
 seconds=600
-targets='address header map_text config policyd socketmap control'
+targets='address header map_text aliases config policyd socketmap control'
 CLANG=${CLANG:-clang}
 
 while getopts s: option; do

@@ -161,6 +161,12 @@ static const char plain_aliases[] =
 	"deep4: deep5\ndeep5: deep6\ndeep6: deep7\ndeep7: deep8\n"
 	"deep8: deep9\ndeep9: deep10\ndeep10: deep11\ndeep11: deep12\n"
 	"deep12: alice\n"
+	"dp3: dp4\ndp4: dp5\ndp5: dp6\ndp6: dp7\ndp7: dp8\ndp8: dp9\n"
+	"dp9: dp10\ndp10: alice+x\n"
+	"\\esc: bob\n"
+	"esc1: \\+, \\@x\n"
+	"e1: bob, (comment only)\ne2: <>, bob\ne3: \"\", bob\ne4: group:;, bob\n"
+	"e5: (only)\ne6: bob, <@good.test:>\n"
 	"dup: alice\n"
 	"dup: bob\n"
 	"plus+*: alice\n"
@@ -205,6 +211,13 @@ static const struct {
 	{"<inc@local.test>", "alice bob carol@good.test dl dl@qq.com x@good.test"},
 	{"<loop1@local.test>", "554 5.4.6 aliasing/forwarding loop broken"},
 	{"<loop2@local.test>", "554 5.4.6 aliasing/forwarding loop broken"},
+	{"<e1@local.test>", "bob"},
+	{"<e2@local.test>", "550 5.1.1 <>... User unknown"},
+	{"<e3@local.test>", "553 5.1.3 \"\"... User address required"},
+	{"<e4@local.test>",
+	    "553 5.1.3 group:;... List:; syntax illegal for recipient addresses"},
+	{"<e5@local.test>", "554 5.4.6 aliasing/forwarding loop broken"},
+	{"<e6@local.test>", "553 5.1.3 <@good.test:>... User address required"},
 	{"<ghost@local.test>", "nobodyhere"},
 	{"<mixed>", "alice"},
 	{"<MIXED@LOCAL.Test>", "alice"},
@@ -218,6 +231,10 @@ static const struct {
 	{"<deep2@local.test>",
 	    "554 5.4.6 aliasing/forwarding loop broken (11 aliases deep; 10 max)"},
 	{"<deep3@local.test>", "alice"},
+	{"<dp3@local.test>",
+	    "554 5.4.6 aliasing/forwarding loop broken (11 aliases deep; 10 max)"},
+	{"<dp4@local.test>", "alice+x"},
+	{"<\\esc@local.test>", "="},
 	{"<dup@local.test>", "bob"},
 	{"<plus+x@local.test>", "bob"},
 	{"<plus+y@local.test>", "alice"},
@@ -261,6 +278,8 @@ static const struct {
 	{"<@good.test:dl@local.test>", "dl dl@qq.com"},
 	{"<u%good.test@local.test>", "u@good.test"},
 	{"<x@good.test.REDIRECT>", "="},
+	{"<\\@local.test>", "="},
+	{"<esc1@local.test>", "\\+ \\@x"},
 	/* clang-format on */
 };
 
