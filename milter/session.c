@@ -112,6 +112,19 @@ find_user(void *context, struct arena *arena, slice name)
 	return answer;
 }
 
+static enum world_answer
+read_include(void *context, struct arena *arena, slice path, bool allow_unsafe,
+    slice *ret_text)
+{
+	struct watch_call call;
+	enum world_answer answer;
+
+	(void)ask(context, &call);
+	answer = include_file_read(NULL, arena, path, allow_unsafe, ret_text);
+	watch_leave(&call);
+	return answer;
+}
+
 struct milter_session *
 session_new(struct service *service)
 {
@@ -131,7 +144,7 @@ session_new(struct service *service)
 	    .find_host = find_host,
 	    .find_mx = find_mx,
 	    .find_address = find_address,
-	    .read_include = include_file_read,
+	    .read_include = read_include,
 	    .find_user = find_user};
 	atomic_fetch_add(&service->counters.connections, 1);
 	atomic_fetch_add(&service->counters.open_sessions, 1);
