@@ -598,6 +598,16 @@ is_bracketed(slice text)
 	       text.ptr[text.len - 1] == '>';
 }
 
+static bool
+is_harmless(slice text)
+{
+	for (size_t i = 0; i < text.len; i++) {
+		if (is_unprintable(text.ptr[i]) || is_structure(text.ptr[i]))
+			return false;
+	}
+	return true;
+}
+
 slice
 log_escape(struct arena *arena, slice text, size_t limit)
 {
@@ -605,6 +615,8 @@ log_escape(struct arena *arena, slice text, size_t limit)
 	slice inner = bracketed ? (slice){text.ptr + 1, text.len - 2} : text;
 	struct strbuf out;
 
+	if (text.len <= limit && is_harmless(inner))
+		return text;
 	strbuf_init(&out, arena);
 	if (bracketed)
 		strbuf_add_char(&out, '<');
@@ -666,6 +678,16 @@ is_host_char(char c)
 	       c == '-' || c == '.' || c == '_';
 }
 
+static bool
+is_host_name(slice name)
+{
+	for (size_t i = 0; i < name.len; i++) {
+		if (!is_host_char(name.ptr[i]))
+			return false;
+	}
+	return name.len <= HOST_MAX;
+}
+
 /* A name that an MTA or the DNS gave: "[192.0.2.1]" as it is, else every byte
  * escaped that no host name has. */
 static slice
@@ -674,7 +696,8 @@ escape_host(struct arena *arena, slice name, slice address)
 	struct strbuf out;
 	char hex[3];
 
-	if (slice_eq(name, client_bracketed(arena, address)))
+	if (is_host_name(name) ||
+	    slice_eq(name, client_bracketed(arena, address)))
 		return name;
 	strbuf_init(&out, arena);
 	for (size_t i = 0; i < name.len && out.len < HOST_MAX; i++) {
