@@ -4,7 +4,8 @@
 # is installed starts: policy-rc.d forbids it while packages are installed.
 
 BUILD_PACKAGES='autoconf automake gcc libc6-dev make pkg-config
-	libmilter-dev libc-ares-dev libcdb-dev libconfuse-dev libjansson-dev'
+	libmilter-dev libc-ares-dev libcdb-dev libconfuse-dev libhiredis-dev
+	libjansson-dev liblmdb-dev libpcre2-dev libssl-dev'
 
 POLICY=/usr/sbin/policy-rc.d
 

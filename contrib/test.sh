@@ -17,11 +17,36 @@ top=$(cd "$(dirname "$0")/.." && pwd)
 # shellcheck source=contrib/packages.sh
 . "$top/contrib/packages.sh"
 
-TEST_PACKAGES='check clang libclang-rt-14-dev dnsmasq-base fail2ban iproute2
+TEST_PACKAGES='
+	check
+	clang
+	dnsmasq-base
+	dovecot-imapd
+	dovecot-lmtpd
+	dovecot-pop3d
+	fail2ban
+	iproute2
+	libclang-rt-14-dev
 	libsasl2-modules
-	libsasl2-modules-db logwatch m4 mandoc opendkim openssl perl postfix
-	procps python3
-	shellcheck strace tar util-linux valgrind xz-utils'
+	libsasl2-modules-db
+	logwatch
+	m4
+	mandoc
+	opendkim
+	openssl
+	perl
+	postfix
+	procmail
+	procps
+	python3
+	redis-sentinel
+	redis-server
+	shellcheck
+	strace
+	tar
+	util-linux
+	valgrind
+	xz-utils'
 # Their files are unpacked: two MTAs cannot be installed at once.
 SENDMAIL_PACKAGES='sendmail-base sendmail-bin sendmail-cf'
 

@@ -11,7 +11,7 @@
 #define MILTER_DNS_H
 
 #include "base/error.h"
-#include "milter/deadline.h"
+#include "base/deadline.h"
 #include "milter/dns_answer.h"
 
 struct dns;

@@ -7,7 +7,7 @@
 #ifndef MILTER_DNS_CACHE_H
 #define MILTER_DNS_CACHE_H
 
-#include "milter/deadline.h"
+#include "base/deadline.h"
 #include "milter/dns_answer.h"
 
 struct dns_cache;

@@ -9,7 +9,7 @@
  */
 #include "milter/gate.h"
 
-#include "milter/deadline.h"
+#include "base/deadline.h"
 #include "milter/log.h"
 #include "milter/threads.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "milter/hosts.h"
 
-#include "milter/deadline.h"
+#include "base/deadline.h"
 #include "policy/client.h"
 
 #include <fcntl.h>

@@ -19,7 +19,7 @@
  */
 #include "milter/callbacks.h"
 #include "milter/control.h"
-#include "milter/deadline.h"
+#include "base/deadline.h"
 #include "milter/gate.h"
 #include "milter/log.h"
 #include "milter/policyd.h"

@@ -12,7 +12,7 @@
 
 #include "base/arena.h"
 #include "base/error.h"
-#include "milter/deadline.h"
+#include "base/deadline.h"
 #include "policy/client.h"
 #include "policy/ports.h"
 

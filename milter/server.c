@@ -17,7 +17,7 @@
  */
 #include "milter/server.h"
 
-#include "milter/deadline.h"
+#include "base/deadline.h"
 #include "milter/log.h"
 
 #include <errno.h>

@@ -19,7 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "milter/deadline.h"
+#include "base/deadline.h"
 
 enum {
 	PATIENCE_MS = 1000,

@@ -5,7 +5,7 @@
  */
 #include "milter/watch.h"
 
-#include "milter/deadline.h"
+#include "base/deadline.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

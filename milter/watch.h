@@ -20,7 +20,7 @@
 
 #include "base/error.h"
 #include "base/slice.h"
-#include "milter/deadline.h"
+#include "base/deadline.h"
 
 /* One call that may wait; lives on the caller's stack. */
 struct watch_call {

@@ -5,7 +5,7 @@
  */
 #include "milter/users.h"
 
-#include "milter/deadline.h"
+#include "base/deadline.h"
 
 #include <check.h>
 #include <pthread.h>

@@ -4,8 +4,8 @@
  * where work begins and handed down, so that the parts cannot add up to more
  * than the whole.
  */
-#ifndef MILTER_DEADLINE_H
-#define MILTER_DEADLINE_H
+#ifndef BASE_DEADLINE_H
+#define BASE_DEADLINE_H
 
 #include <stdbool.h>
 #include <time.h>
