@@ -13,6 +13,7 @@ ROOMS = {
     "cdb.h": r"maps/table\.c",
     "confuse.h": r"milter/settings\.c",
     "jansson.h": r"milter/.*",
+    "pcre2.h": r"maps/regex\.c",
     "pthread.h": r"milter/.*",
 }
 POLICY_SYSTEM_HEADERS = {

@@ -1,0 +1,413 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Machine code runs on 32 KB of the thread's own stack first, which is enough
+ * for nearly every match and costs nothing; only where that is too little a
+ * larger stack is made, for this one call. So there is nothing to keep per
+ * thread, and nothing to leak when libmilter ends one.
+ *
+ * regex_lengths() is PCRE2's other matcher, which follows all ways through the
+ * pattern at once. Its steps are not limited by PCRE2, so it is compiled with a
+ * callout before every item, which counts them. One more callout, with a
+ * number of its own, stands at the end of the pattern: whoever comes there has
+ * matched. (Asking for the list of all matches would have PCRE2 move the list
+ * for every match found.)
+ */
+#include "maps/regex.h"
+
+#include "base/arena.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PCRE2_CODE_UNIT_WIDTH 8
+#include <pcre2.h>
+
+#define JIT_STACK_FIRST (32 * 1024)
+/* A step takes time in proportion to the number of states, at the worst: so
+ * the more states, the fewer steps. */
+#define STATES_FEW 2048
+#define STATES_MANY (8 * STATES_FEW)
+#define CALLOUT_AT_END 1
+/* regex_lengths() recurses on the thread's stack, a kilobyte a level. */
+#define LENGTHS_DEPTH_LIMIT 200
+
+struct regex {
+	pcre2_code *code;
+	pcre2_match_context *limits;
+	size_t groups;
+	size_t bytes;
+	bool has_jit;
+};
+
+struct option_word {
+	unsigned ours;
+	uint32_t theirs;
+};
+
+static uint32_t
+translate(unsigned ours, const struct option_word *words, size_t count)
+{
+	uint32_t theirs = 0;
+
+	for (size_t i = 0; i < count; i++)
+		if ((ours & words[i].ours) != 0)
+			theirs |= words[i].theirs;
+	return theirs;
+}
+
+static uint32_t
+compile_options(unsigned flags)
+{
+	/* clang-format off */
+	static const struct option_word words[] = {
+		{REGEX_CASELESS, PCRE2_CASELESS},
+		{REGEX_MULTILINE, PCRE2_MULTILINE},
+		{REGEX_DOTALL, PCRE2_DOTALL},
+		{REGEX_EXTENDED, PCRE2_EXTENDED},
+		{REGEX_ANCHORED, PCRE2_ANCHORED},
+		{REGEX_UNGREEDY, PCRE2_UNGREEDY},
+		{REGEX_DOLLAR_END, PCRE2_DOLLAR_ENDONLY},
+		{REGEX_UTF, PCRE2_UTF | PCRE2_MATCH_INVALID_UTF},
+		{REGEX_NO_GROUPS, PCRE2_NO_AUTO_CAPTURE},
+		{REGEX_LENGTHS, PCRE2_AUTO_CALLOUT | PCRE2_NO_AUTO_POSSESS},
+	};
+	/* clang-format on */
+	return translate(flags, words, sizeof(words) / sizeof(words[0]));
+}
+
+static uint32_t
+match_options(unsigned options)
+{
+	/* clang-format off */
+	static const struct option_word words[] = {
+		{REGEX_HERE, PCRE2_ANCHORED},
+		{REGEX_NOT_BOL, PCRE2_NOTBOL},
+		{REGEX_NOT_EOL, PCRE2_NOTEOL},
+		{REGEX_NOT_EMPTY, PCRE2_NOTEMPTY},
+	};
+	/* clang-format on */
+	return translate(options, words, sizeof(words) / sizeof(words[0]));
+}
+
+static pcre2_match_context *
+make_limits(void)
+{
+	pcre2_match_context *limits = pcre2_match_context_create(NULL);
+
+	if (limits == NULL)
+		return NULL;
+	(void)pcre2_set_match_limit(limits, REGEX_MATCH_LIMIT);
+	(void)pcre2_set_depth_limit(limits, REGEX_DEPTH_LIMIT);
+	(void)pcre2_set_heap_limit(limits, REGEX_HEAP_LIMIT_KB);
+	return limits;
+}
+
+static PCRE2_SPTR
+bytes_of(slice text)
+{
+	return (PCRE2_SPTR)(text.len == 0 ? "" : text.ptr);
+}
+
+static pcre2_code *
+compile(slice pattern, unsigned flags, int *ret_problem, size_t *ret_offset)
+{
+	pcre2_compile_context *context = pcre2_compile_context_create(NULL);
+	pcre2_code *code;
+
+	*ret_offset = 0;
+	if (context == NULL) {
+		*ret_problem = PCRE2_ERROR_NOMEMORY;
+		return NULL;
+	}
+	(void)pcre2_set_max_pattern_length(context, REGEX_PATTERN_MAX);
+	code = pcre2_compile(bytes_of(pattern), pattern.len,
+	    compile_options(flags), ret_problem, ret_offset, context);
+	pcre2_compile_context_free(context);
+	return code;
+}
+
+/* With a callout at its end. The pattern as it is comes first, since what is
+ * wrong with it must not be cured by what is put around it. */
+static pcre2_code *
+compile_for_lengths(
+    slice pattern, unsigned flags, int *ret_problem, size_t *ret_offset)
+{
+	pcre2_code *code = compile(pattern, flags, ret_problem, ret_offset);
+	struct arena *arena;
+
+	if (code == NULL)
+		return NULL;
+	pcre2_code_free(code);
+	arena = arena_new(pattern.len + 64);
+	code = compile(arena_join(arena, SLICE("(?:"), pattern,
+			   (flags & REGEX_EXTENDED) != 0 ? SLICE("\n)(?C1)")
+							 : SLICE(")(?C1)")),
+	    flags, ret_problem, ret_offset);
+	arena_free(arena);
+	return code;
+}
+
+static void
+measure(struct regex *regex)
+{
+	uint32_t groups = 0;
+	size_t code = 0;
+	size_t jit = 0;
+
+	(void)pcre2_pattern_info(regex->code, PCRE2_INFO_CAPTURECOUNT, &groups);
+	(void)pcre2_pattern_info(regex->code, PCRE2_INFO_SIZE, &code);
+	(void)pcre2_pattern_info(regex->code, PCRE2_INFO_JITSIZE, &jit);
+	regex->groups = groups;
+	regex->bytes = sizeof(*regex) + code + jit;
+	regex->has_jit = jit != 0;
+}
+
+static void
+describe(int problem, struct regex_error *ret_error)
+{
+	PCRE2_UCHAR text[sizeof(ret_error->text)];
+
+	if (pcre2_get_error_message(problem, text, sizeof(text)) < 0)
+		(void)snprintf(ret_error->text, sizeof(ret_error->text),
+		    "error %d", problem);
+	else
+		memcpy(ret_error->text, text, sizeof(text));
+}
+
+struct regex *
+regex_compile(slice pattern, unsigned flags, struct regex_error *ret_error)
+{
+	struct regex *regex;
+	int problem;
+	size_t offset;
+	pcre2_code *code =
+	    (flags & REGEX_LENGTHS) != 0
+		? compile_for_lengths(pattern, flags, &problem, &offset)
+		: compile(pattern, flags, &problem, &offset);
+
+	if (code == NULL) {
+		describe(problem, ret_error);
+		ret_error->offset = offset;
+		return NULL;
+	}
+	regex = xmalloc(sizeof(*regex));
+	regex->code = code;
+	regex->limits = make_limits();
+	if (regex->limits == NULL) {
+		regex_free(regex);
+		describe(PCRE2_ERROR_NOMEMORY, ret_error);
+		ret_error->offset = 0;
+		return NULL;
+	}
+	/* Where there is none the interpreter does it: -48 is the answer to
+	 * MemoryDenyWriteExecute=. */
+	if ((flags & REGEX_LENGTHS) == 0)
+		(void)pcre2_jit_compile(code, PCRE2_JIT_COMPLETE);
+	measure(regex);
+	return regex;
+}
+
+void
+regex_free(struct regex *regex)
+{
+	if (regex == NULL)
+		return;
+	pcre2_match_context_free(regex->limits);
+	pcre2_code_free(regex->code);
+	free(regex);
+}
+
+size_t
+regex_groups(const struct regex *regex)
+{
+	return regex->groups;
+}
+
+size_t
+regex_bytes(const struct regex *regex)
+{
+	return regex->bytes;
+}
+
+bool
+regex_has_jit(const struct regex *regex)
+{
+	return regex->has_jit;
+}
+
+static const char *
+limit_name(int result)
+{
+	switch (result) {
+	case PCRE2_ERROR_MATCHLIMIT:
+		return "match limit";
+	case PCRE2_ERROR_DEPTHLIMIT:
+		return "depth limit";
+	case PCRE2_ERROR_HEAPLIMIT:
+		return "memory limit";
+	case PCRE2_ERROR_JIT_STACKLIMIT:
+		return "stack limit";
+	case PCRE2_ERROR_DFA_WSSIZE:
+	case PCRE2_ERROR_DFA_RECURSE:
+		return "state limit";
+	case PCRE2_ERROR_DFA_UITEM:
+	case PCRE2_ERROR_DFA_UCOND:
+	case PCRE2_ERROR_DFA_UFUNC:
+	case PCRE2_ERROR_DFA_UINVALID_UTF:
+		return "unsupported item";
+	case PCRE2_ERROR_NOMEMORY:
+		return "memory";
+	default:
+		return result >= PCRE2_ERROR_UTF8_ERR21 &&
+			       result <= PCRE2_ERROR_UTF8_ERR1
+			   ? "text is not UTF-8"
+			   : "error";
+	}
+}
+
+static int
+run(const struct regex *regex, const struct regex_subject *subject,
+    pcre2_match_data *data, pcre2_match_context *limits)
+{
+	return pcre2_match(regex->code, bytes_of(subject->text),
+	    subject->text.len, subject->from, match_options(subject->options),
+	    data, limits);
+}
+
+/* Once more, with a stack of its own. */
+static int
+run_on_large_stack(const struct regex *regex,
+    const struct regex_subject *subject, pcre2_match_data *data)
+{
+	pcre2_match_context *limits = pcre2_match_context_copy(regex->limits);
+	pcre2_jit_stack *stack =
+	    pcre2_jit_stack_create(JIT_STACK_FIRST, REGEX_JIT_STACK_MAX, NULL);
+	int result = PCRE2_ERROR_NOMEMORY;
+
+	if (limits != NULL && stack != NULL) {
+		pcre2_jit_stack_assign(limits, NULL, stack);
+		result = run(regex, subject, data, limits);
+	}
+	pcre2_jit_stack_free(stack);
+	pcre2_match_context_free(limits);
+	return result;
+}
+
+static void
+take_groups(slice text, pcre2_match_data *data, const struct regex *regex,
+    struct regex_match *ret_match)
+{
+	const size_t *offsets = pcre2_get_ovector_pointer(data);
+
+	for (size_t i = 0; i < ret_match->room; i++) {
+		ret_match->groups[i] = (slice){NULL, 0};
+		/* \K can put a match's start behind its end. */
+		if (i > regex->groups || offsets[2 * i] == PCRE2_UNSET ||
+		    offsets[2 * i] > offsets[2 * i + 1])
+			continue;
+		ret_match->groups[i] =
+		    (slice){(const char *)bytes_of(text) + offsets[2 * i],
+			offsets[2 * i + 1] - offsets[2 * i]};
+	}
+}
+
+enum regex_result
+regex_match(const struct regex *regex, const struct regex_subject *subject,
+    struct regex_match *ret_match)
+{
+	pcre2_match_data *data =
+	    pcre2_match_data_create((uint32_t)regex->groups + 1, NULL);
+	int result = PCRE2_ERROR_NOMEMORY;
+
+	if (data != NULL)
+		result = run(regex, subject, data, regex->limits);
+	if (result == PCRE2_ERROR_JIT_STACKLIMIT)
+		result = run_on_large_stack(regex, subject, data);
+	if (result >= 0)
+		take_groups(subject->text, data, regex, ret_match);
+	pcre2_match_data_free(data);
+	if (result >= 0)
+		return REGEX_MATCH;
+	if (result == PCRE2_ERROR_NOMATCH)
+		return REGEX_NO_MATCH;
+	ret_match->limit = limit_name(result);
+	return REGEX_LIMIT;
+}
+
+struct walk {
+	struct regex_lengths *lengths;
+	size_t from;
+	size_t least; /* shorter lengths have been told */
+	bool is_found;
+	bool is_enough;
+	unsigned steps; /* left */
+};
+
+static int
+on_callout(pcre2_callout_block *at, void *context)
+{
+	struct walk *walk = context;
+	size_t length = at->current_position - walk->from;
+
+	if (walk->steps-- == 0)
+		return PCRE2_ERROR_MATCHLIMIT;
+	if (at->callout_number != CALLOUT_AT_END || length < walk->least)
+		return 0;
+	walk->is_found = true;
+	walk->least = length + 1;
+	if (walk->lengths->each(walk->lengths->context, length))
+		return 0;
+	walk->is_enough = true;
+	return PCRE2_ERROR_CALLOUT;
+}
+
+static int
+walk_states(const struct regex *regex, const struct regex_subject *subject,
+    pcre2_match_data *data, pcre2_match_context *limits, struct walk *walk)
+{
+	uint32_t options = match_options(subject->options) | PCRE2_ANCHORED;
+	int few[STATES_FEW];
+	int *many;
+	int result;
+
+	walk->steps = REGEX_LENGTH_STEPS;
+	result = pcre2_dfa_match(regex->code, bytes_of(subject->text),
+	    subject->text.len, subject->from, options, data, limits, few,
+	    STATES_FEW);
+	if (result != PCRE2_ERROR_DFA_WSSIZE)
+		return result;
+	many = xmalloc(STATES_MANY * sizeof(*many));
+	walk->steps = REGEX_LENGTH_STEPS / (STATES_MANY / STATES_FEW);
+	result = pcre2_dfa_match(regex->code, bytes_of(subject->text),
+	    subject->text.len, subject->from, options, data, limits, many,
+	    STATES_MANY);
+	free(many);
+	return result;
+}
+
+enum regex_result
+regex_lengths(const struct regex *regex, const struct regex_subject *subject,
+    struct regex_lengths *lengths)
+{
+	struct walk walk = {.lengths = lengths,
+	    .from = subject->from,
+	    .least = (subject->options & REGEX_NOT_EMPTY) != 0 ? 1 : 0};
+	pcre2_match_data *data = pcre2_match_data_create(1, NULL);
+	pcre2_match_context *limits = pcre2_match_context_copy(regex->limits);
+	int result = PCRE2_ERROR_NOMEMORY;
+
+	if (data != NULL && limits != NULL) {
+		(void)pcre2_set_depth_limit(limits, LENGTHS_DEPTH_LIMIT);
+		(void)pcre2_set_callout(limits, on_callout, &walk);
+		result = walk_states(regex, subject, data, limits, &walk);
+	}
+	pcre2_match_context_free(limits);
+	pcre2_match_data_free(data);
+	if (result >= 0 || walk.is_enough)
+		return REGEX_MATCH;
+	if (result == PCRE2_ERROR_NOMATCH)
+		return walk.is_found ? REGEX_MATCH : REGEX_NO_MATCH;
+	lengths->limit = limit_name(result);
+	return REGEX_LIMIT;
+}
