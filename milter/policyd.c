@@ -4,6 +4,7 @@
 #include "milter/attributes.h"
 #include "milter/include_file.h"
 #include "milter/log.h"
+#include "milter/log_lines.h"
 #include "milter/reload.h"
 #include "milter/server.h"
 #include "milter/users.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "milter/stage.h"
 
-#include "milter/log.h"
+#include "milter/log_lines.h"
 #include "policy/decide.h"
 
 static const struct verdict shutting_down = {.kind = VERDICT_DEFER,

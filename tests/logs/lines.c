@@ -7,6 +7,7 @@
  * as the argument, as they go to a log daemon.
  */
 #include "milter/log.h"
+#include "milter/log_lines.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -5,6 +5,7 @@
  * log daemon stands still, restarts or is not there.
  */
 #include "milter/log.h"
+#include "milter/log_lines.h"
 
 #include <check.h>
 #include <errno.h>
