@@ -86,9 +86,18 @@ def mimedefang(place):
                 f"unix:{spool}/mimedefang.sock") as filter_:
         both = filter_.pids
         filter_.pids = lambda: f"{both()},{multiplexor.pids()}"
-        while multiplexor.pids().count(",") < 4:
-            time.sleep(0.1)             # the workers start one by one
+        await_workers(multiplexor, 4)
         yield filter_
+
+
+def await_workers(multiplexor, number):
+    """They start one by one; without Perl's modules none ever does."""
+    deadline = time.monotonic() + 60
+    while multiplexor.pids().count(",") < number:
+        if time.monotonic() > deadline:
+            raise measure.LoadFailed(
+                "mimedefang's workers do not start: is libnet-dns-perl there?")
+        time.sleep(0.1)
 
 
 PEERS = (("opendkim, verifying", "opendkim", opendkim),
