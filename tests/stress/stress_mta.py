@@ -30,7 +30,7 @@ import policies
 import run as mta
 import smtp
 import world
-from kit import count, figure
+from kit import IS_LONG, count, figure
 from results import Results, chosen, tests_of
 from stress_content import odd_text
 
@@ -120,19 +120,19 @@ class Ambiguous(Exception):
 
 
 class Misfortune(threading.Thread):
-    """Every second or so milterd is killed, restarted, or made to stand
-    still; then it goes on."""
+    """Now and then milterd is killed, restarted, or made to stand still; then
+    it goes on. `pause`: seconds between, at least and at most."""
 
-    def __init__(self, bed):
+    def __init__(self, bed, pause):
         super().__init__()
-        self.bed, self.stop, self.blows = bed, threading.Event(), \
-            collections.Counter()
+        self.bed, self.pause = bed, pause
+        self.stop, self.blows = threading.Event(), collections.Counter()
         self.error = None
 
     def run(self):
         source = random.Random(1)
         try:
-            while not self.stop.wait(source.uniform(0.3, 1.2)):
+            while not self.stop.wait(source.uniform(*self.pause)):
                 blow = source.choice(["killed", "killed", "restarted",
                                       "stopped"])
                 self.blows[blow] += 1
@@ -158,16 +158,20 @@ class Misfortune(threading.Thread):
 def delivered(bed):
     """How often each recipient got a message."""
     bed.mta.flush()
-    bed.mta.settle(timeout=120)
+    bed.mta.settle(timeout=600)
     return collections.Counter(
         name if "@" in name else f"{name}@abc.com"
         for mail in bed.world.local.take() for name in mail.recipients)
 
 
 def test_no_message_is_lost(bed):
-    messages = count(30, 250)
+    lose_none(bed, count(30, 250), (0.3, 1.2))
+
+
+def lose_none(bed, messages, pause):
+    """So many messages of each sender."""
     senders = [Sender(bed, number, messages) for number in range(SENDERS)]
-    misfortune = Misfortune(bed)
+    misfortune = Misfortune(bed, pause)
     for thread in [*senders, misfortune]:
         thread.start()
     for sender in senders:
@@ -192,6 +196,12 @@ def test_no_message_is_lost(bed):
     assert len(sent) + given_up == messages * SENDERS
     assert given_up <= max(5, len(sent) / 100), given_up
     assert misfortune.blows.total() >= 1
+
+
+if IS_LONG:
+    def test_a_hundred_thousand_messages(bed):
+        """In the three beds together; a blow every ten seconds."""
+        lose_none(bed, 4200, (5, 15))
 
 
 def test_second_message_of_a_connection(bed):
