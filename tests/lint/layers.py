@@ -12,8 +12,10 @@ ROOMS = {
     "ares.h": r"milter/dns\.c",
     "cdb.h": r"maps/table\.c",
     "confuse.h": r"milter/settings\.c",
+    "hiredis.h": r"maps/redis_resp\.c",
     "jansson.h": r"milter/.*",
     "pcre2.h": r"maps/regex\.c",
+    "openssl/ssl.h": r"maps/redis_tls\.c",
     "pthread.h": r"milter/.*",
 }
 POLICY_SYSTEM_HEADERS = {
