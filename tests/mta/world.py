@@ -32,6 +32,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 def enter():
     """Start this program again inside namespaces of its own, if it is not."""
     if os.environ.get(_INSIDE):
+        _leave_init_behind()
         return
     if os.geteuid() != 0:
         sys.exit(f"{sys.argv[0]}: must run as root (network namespaces)")
@@ -39,6 +40,18 @@ def enter():
     os.execvp("unshare", ["unshare", "--mount", "--uts", "--net", "--ipc",
                           "--pid", "--fork", "--kill-child", "--mount-proc",
                           sys.executable, *sys.argv])
+
+
+def _leave_init_behind():
+    """Go on in a child: the first process of a namespace inherits orphans, of
+    which sendmail leaves one a message, and has to take them away."""
+    if os.getpid() != 1:
+        return
+    child = os.fork()
+    while child != 0:
+        ended, status = os.wait()
+        if ended == child:
+            os._exit(os.waitstatus_to_exitcode(status) & 255)
 
 
 def leave(root):
