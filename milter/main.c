@@ -27,6 +27,7 @@
 #include "milter/reload.h"
 #include "milter/server.h"
 #include "milter/socketmap.h"
+#include "milter/spool.h"
 #include "milter/watch.h"
 
 #include <errno.h>
@@ -363,6 +364,18 @@ start_resolver(struct service *service, const struct settings *settings,
 }
 
 static bool
+start_spool(const struct settings *settings, struct error *error)
+{
+	struct spool_options options = {.directory = settings->state_directory,
+	    .sendmail = settings->sendmail_path,
+	    .entries_max = (unsigned long)settings->limits.spool_entries,
+	    .bytes_max = settings->limits.spool_bytes};
+
+	return settings->state_directory.len == 0 ||
+	       spool_start(&options, error);
+}
+
+static bool
 start_threads(struct error *error)
 {
 	if (pipe2(wake_pipe, O_CLOEXEC | O_NONBLOCK) != 0) {
@@ -397,7 +410,8 @@ start(struct service *service, const struct options *options,
 	       start_log(options, settings, error) &&
 	       start_resolver(service, settings, error) &&
 	       open_doors(service, settings, file_limit, error) &&
-	       process_become(&identity, error) && start_threads(error);
+	       process_become(&identity, error) &&
+	       start_spool(settings, error) && start_threads(error);
 }
 
 static void
@@ -485,6 +499,7 @@ stop(struct service *service, slice milter_socket, enum event why)
 		drain(service);
 	socket_unlink(milter_socket);
 	server_stop_all();
+	spool_stop();
 	gate_stop();
 	watch_stop();
 	process_remove_pid();

@@ -32,6 +32,8 @@ struct limits {
 	unsigned long request_size; /* policy service and socketmap */
 	int clients;		    /* of each of these two doors at once */
 	int control_clients;	    /* of the control socket at once */
+	int spool_entries;	    /* copies and replies that wait */
+	unsigned long spool_bytes;
 };
 
 struct settings {
@@ -47,6 +49,8 @@ struct settings {
 	slice group;
 	mode_t socket_mode;
 	slice pid_file;
+	slice state_directory;
+	slice sendmail_path;
 	slice log_facility;
 	slice resolver; /* "address:port", empty: /etc/resolv.conf */
 

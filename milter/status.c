@@ -2,6 +2,7 @@
 #include "milter/status.h"
 
 #include "milter/log.h"
+#include "milter/spool.h"
 
 #include <inttypes.h>
 #include <jansson.h>
@@ -92,6 +93,23 @@ write_resolver(struct service *service, struct strbuf *out)
 	    stats.questions, stats.cache_hits, stats.timeouts, stats.failures);
 }
 
+static void
+write_spool(struct strbuf *out)
+{
+	struct spool_status status = spool_get_status();
+	char when[32];
+
+	if (!status.is_open)
+		return;
+	strbuf_printf(out,
+	    "spool: %lu entries, %lu bytes, oldest %s, %lu sent, "
+	    "%lu dropped, %lu failed\n",
+	    status.entries, status.bytes,
+	    status.oldest == 0 ? "none"
+			       : utc(status.oldest, when, sizeof(when)),
+	    status.sent, status.dropped, status.failed);
+}
+
 void
 status_write_text(struct service *service, const struct generation *generation,
     struct strbuf *out)
@@ -118,6 +136,7 @@ status_write_text(struct service *service, const struct generation *generation,
 		strbuf_printf(out, "%s: %lu\n", counter_words[i].name,
 		    read_counter(service, &counter_words[i]));
 	write_resolver(service, out);
+	write_spool(out);
 	strbuf_printf(out, "log_lines_dropped: %lu\n", log_dropped());
 }
 
@@ -227,6 +246,22 @@ json_resolver(struct service *service)
 	return object;
 }
 
+static json_t *
+json_spool(void)
+{
+	struct spool_status status = spool_get_status();
+	json_t *object = json_object();
+
+	json_object_set_new(object, "entries", json_number(status.entries));
+	json_object_set_new(object, "bytes", json_number(status.bytes));
+	json_object_set_new(object, "oldest",
+	    status.oldest == 0 ? json_null() : json_time(status.oldest));
+	json_object_set_new(object, "sent", json_number(status.sent));
+	json_object_set_new(object, "dropped", json_number(status.dropped));
+	json_object_set_new(object, "failed", json_number(status.failed));
+	return object;
+}
+
 void
 status_write_json(struct service *service, const struct generation *generation,
     struct strbuf *out)
@@ -250,6 +285,8 @@ status_write_json(struct service *service, const struct generation *generation,
 	json_object_set_new(object, "warnings", json_warnings(generation));
 	json_object_set_new(object, "counters", json_counters(service));
 	json_object_set_new(object, "resolver", json_resolver(service));
+	if (spool_is_open())
+		json_object_set_new(object, "spool", json_spool());
 	text = json_dumps(object, JSON_COMPACT);
 	if (text != NULL)
 		strbuf_add(out, slice_from_cstr(text));

@@ -104,6 +104,8 @@ static const struct {
 	{"max_recipients", "10000"}, {"max_header_lines", "1000"}, {"max_header_bytes", "1048576"},
 	{"max_reply_length", "960"}, {"max_request_size", "16384"}, {"max_clients", "2000"},
 	{"max_control_clients", "64"}, {"client_resolve", "mta"},
+	{"state_directory", ""}, {"sendmail_path", "/usr/sbin/sendmail"},
+	{"max_spool_entries", "10000"}, {"max_spool_bytes", "1073741824"},
 	{"resolver", ""}, {"domaintable", ""}, {"virtusertable", ""}, {"virtuser_domain", ""},
 	{"virtuser_entire_domain", "no"}, {"aliases", ""}, {"redirect", "no"}, {"luser_relay", ""},
 	{"mailertable", ""}, {"genericstable", ""}, {"generics_domain", ""},
