@@ -59,6 +59,10 @@ enum redis_trouble {
 /* "LOADING", "unreachable": for logs and status. */
 const char *redis_trouble_name(enum redis_trouble trouble);
 
+/* NULL when the text is a server, "unix:/path" or "inet:port@host", else what
+ * is wrong with it. */
+const char *redis_judge_server(slice server);
+
 struct redis_options {
 	slice server;		/* "unix:/path" or "inet:port@host"; or: */
 	const slice *sentinels; /* "inet:port@host" */

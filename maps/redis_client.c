@@ -45,7 +45,7 @@ copy_options(struct redis_client *client, const struct redis_options *options)
 static bool
 check_server(slice server, bool tls, bool may_be_unix, struct error *error)
 {
-	const char *problem = redis_link_judge(server);
+	const char *problem = redis_judge_server(server);
 	bool is_unix = slice_has_prefix_nocase(server, SLICE("unix:"));
 
 	if (problem == NULL && is_unix && tls)

@@ -60,7 +60,7 @@ read_place(slice server, struct place *ret)
 }
 
 const char *
-redis_link_judge(slice server)
+redis_judge_server(slice server)
 {
 	struct place place;
 

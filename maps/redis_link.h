@@ -29,8 +29,6 @@ struct redis_place {
 	slice tls_name;			    /* empty: the host */
 };
 
-/* NULL when the text is a server's, else what is wrong with it. */
-const char *redis_link_judge(slice server);
 enum redis_trouble redis_link_open(struct redis_link *link,
     const struct redis_place *place, deadline_ms deadline,
     struct redis_problem *problem);

@@ -247,6 +247,18 @@ print_warnings(const struct generation *generation)
 		    SLICE_ARG(generation->warnings[i]));
 }
 
+static bool
+test_redis(const struct settings *settings, struct error *error)
+{
+	struct redis_state *state;
+
+	if (!redis_is_configured(settings))
+		return true;
+	state = redis_state_new(settings, NULL, error);
+	redis_state_free(state);
+	return state != NULL;
+}
+
 /* A socket, a user and the like are judged by -t as far as that goes without
  * touching them. */
 static int
@@ -268,6 +280,8 @@ test_configuration(const char *path)
 		   error.exit_code != EX_NOPERM) {
 		status = complain("", &error);
 	}
+	if (status == EX_OK && !test_redis(generation->settings, &error))
+		status = complain("", &error);
 	generation_release(generation);
 	return status;
 }
@@ -376,6 +390,16 @@ start_spool(const struct settings *settings, struct error *error)
 }
 
 static bool
+start_redis(struct service *service, const struct settings *settings,
+    struct error *error)
+{
+	if (!redis_is_configured(settings))
+		return true;
+	service->redis = redis_state_new(settings, service->resolver, error);
+	return service->redis != NULL;
+}
+
+static bool
 start_threads(struct error *error)
 {
 	if (pipe2(wake_pipe, O_CLOEXEC | O_NONBLOCK) != 0) {
@@ -409,6 +433,7 @@ start(struct service *service, const struct options *options,
 	       process_write_pid(pid_path, error) &&
 	       start_log(options, settings, error) &&
 	       start_resolver(service, settings, error) &&
+	       start_redis(service, settings, error) &&
 	       open_doors(service, settings, file_limit, error) &&
 	       process_become(&identity, error) &&
 	       start_spool(settings, error) && start_threads(error);

@@ -359,6 +359,48 @@ resolver_find_client(struct resolver *resolver, struct arena *arena,
 	client_set_name(arena, client);
 }
 
+/* Addresses of a host */
+
+struct found {
+	struct arena *arena;
+	slice *addresses;
+	size_t count;
+	size_t most;
+};
+
+static void
+add_found(void *context, slice address, const slice *names, size_t count)
+{
+	struct found *found = context;
+
+	(void)names;
+	(void)count;
+	if (found->count < found->most)
+		found->addresses[found->count++] =
+		    arena_copy(found->arena, address);
+}
+
+size_t
+resolver_find_addresses(struct resolver *resolver, struct arena *arena,
+    deadline_ms deadline, slice host, slice *ret, size_t most)
+{
+	static const enum dns_type types[] = {DNS_A, DNS_AAAA};
+	const struct resolver_session session = {resolver, deadline};
+	struct found found = {arena, ret, 0, most};
+
+	hosts_walk(resolver->hosts, host, add_found, &found);
+	if (found.count > 0 || !has_dot(host))
+		return found.count;
+	for (size_t i = 0; i < sizeof(types) / sizeof(*types); i++) {
+		const struct dns_answer *answer =
+		    ask(&session, arena, types[i], host);
+
+		for (size_t j = 0; j < answer->count; j++)
+			add_found(&found, answer->values[j], NULL, 0);
+	}
+	return found.count;
+}
+
 struct resolver_stats
 resolver_get_stats(struct resolver *resolver)
 {

@@ -43,6 +43,11 @@ void resolver_free(struct resolver *resolver);
 void resolver_find_client(struct resolver *resolver, struct arena *arena,
     deadline_ms deadline, struct client *client);
 
+/* Up to `most` addresses of a host, as text as in policy/client.h: those of
+ * /etc/hosts, else of the DNS, IPv4 first. 0: none, or no answer in time. */
+size_t resolver_find_addresses(struct resolver *resolver, struct arena *arena,
+    deadline_ms deadline, slice host, slice *ret, size_t most);
+
 /* The ports' three questions with the session's budget in `deadline`: what a
  * struct ports' context must point to. */
 struct resolver_session {

@@ -6,6 +6,7 @@
 #ifndef MILTER_SERVICE_H
 #define MILTER_SERVICE_H
 
+#include "milter/redis_state.h"
 #include "milter/resolver.h"
 
 #include <stdatomic.h>
@@ -32,6 +33,7 @@ struct counters {
 struct service {
 	const char *config_path;
 	struct resolver *resolver;
+	struct redis_state *redis; /* NULL: none is configured */
 	time_t started_at;
 	atomic_bool stopping; /* no new mail; what has begun is finished */
 	struct counters counters;

@@ -48,6 +48,8 @@ static const struct choice sources[] = {
 #define CHOICE(place, from, texts) .type = (texts), FIELD(FIELD_CHOICE, place, .choices = (from))
 #define NUMBER(place, least, most) .type = "number", \
 	FIELD(FIELD_NUMBER, place, .min = (least), .max = (most))
+#define DURATION(place, least, most) .type = "duration", \
+	FIELD(FIELD_DURATION, place, .min = (least), .max = (most))
 
 static const struct settings_word words[] = {
 	{.name = "socket", STRING(socket, socket), .initial = "", .is_fixed = true,
@@ -199,6 +201,43 @@ static const struct settings_word words[] = {
 	    .help = "Who finds the client's name: the MTA where it tells, or milterd itself."},
 	{.name = "resolver", STRING(resolver, resolver), .initial = "", .is_fixed = true,
 	    .help = "The DNS server, address:port; empty: those of /etc/resolv.conf."},
+	{.name = "redis.server", STRING(redis.server, redis_server), .initial = "", .is_fixed = true,
+	    .help = "The Redis that nodes share: unix:/path or inet:port@host; empty: none."},
+	{.name = "redis.sentinels", LIST(redis.sentinels, redis_sentinel), .is_fixed = true,
+	    .help = "Instead of a server: sentinels that know where the master is, inet:port@host."},
+	{.name = "redis.master", STRING(redis.master, account), .initial = "", .is_fixed = true,
+	    .help = "The master's name among the sentinels."},
+	{.name = "redis.user", STRING(redis.user, account), .initial = "", .is_fixed = true,
+	    .help = "The user to log in as; empty: the default user of Redis."},
+	{.name = "redis.password_file", STRING(redis.password_file, path), .initial = "",
+	    .is_fixed = true,
+	    .help = "The file whose first line is the password; for its owner alone."},
+	{.name = "redis.sentinel_password_file", STRING(redis.sentinel_password_file, path),
+	    .initial = "", .is_fixed = true,
+	    .help = "The same for the sentinels; empty: they ask for none."},
+	{.name = "redis.database", NUMBER(redis.database, 0, 1000000), .initial = "0",
+	    .is_fixed = true,
+	    .help = "The number of the database."},
+	{.name = "redis.prefix", STRING(redis.prefix, redis_prefix), .initial = "mlt:",
+	    .is_fixed = true,
+	    .help = "What all keys and channels begin with."},
+	{.name = "redis.timeout", DURATION(redis.timeout_ms, 10, 60 * 1000), .initial = "250ms",
+	    .is_fixed = true,
+	    .help = "How long one request may take, connecting and all: a number and ms, s or m."},
+	{.name = "redis.tls", BOOL(redis.tls), .is_fixed = true,
+	    .help = "TLS to the server and the sentinels."},
+	{.name = "redis.tls_ca_file", STRING(redis.tls_ca_file, path), .initial = "",
+	    .is_fixed = true,
+	    .help = "The authorities whose certificates count; empty: those of the system."},
+	{.name = "redis.tls_cert_file", STRING(redis.tls_cert_file, path), .initial = "",
+	    .is_fixed = true,
+	    .help = "The certificate to show the server; empty: none."},
+	{.name = "redis.tls_key_file", STRING(redis.tls_key_file, path), .initial = "",
+	    .is_fixed = true,
+	    .help = "The key of this certificate; for its owner alone."},
+	{.name = "redis.tls_server_name", STRING(redis.tls_server_name, redis_name), .initial = "",
+	    .is_fixed = true,
+	    .help = "The name in the server's certificate; empty: the host that is connected to."},
 	{.name = "allow_unsafe_files", BOOL(allow_unsafe_files),
 	    .help = "Read files that others may write, or that lie in directories others may write."},
 	{.name = NULL},
@@ -219,13 +258,27 @@ settings_words(void)
 }
 
 const struct settings_word *
-settings_find_word(slice name)
+settings_find_word_in(slice section, slice name)
 {
 	for (size_t i = 0; i < WORD_COUNT; i++) {
-		if (slice_eq_nocase(name, slice_from_cstr(words[i].name)))
+		slice whole = slice_from_cstr(words[i].name);
+		slice in = settings_section_of(&words[i]);
+		size_t skip = in.len == 0 ? 0 : in.len + 1;
+
+		if (slice_eq_nocase(in, section) &&
+		    slice_eq_nocase(slice_from(whole, skip), name))
 			return &words[i];
 	}
 	return NULL;
+}
+
+slice
+settings_section_of(const struct settings_word *word)
+{
+	slice name = slice_from_cstr(word->name);
+	size_t dot = slice_index(name, '.');
+
+	return dot < name.len ? slice_first(name, dot) : SLICE("");
 }
 
 bool
@@ -248,14 +301,21 @@ settings_refuse(struct reading *reading, unsigned line, const char *format, ...)
  * libConfuse.
  */
 
+static const struct settings_word *
+word_of_option(const cfg_t *cfg, const cfg_opt_t *option)
+{
+	slice section = slice_from_cstr(cfg_name((cfg_t *)cfg));
+
+	return settings_find_word_in(
+	    slice_eq(section, SLICE("root")) ? SLICE("") : section,
+	    slice_from_cstr(option->name));
+}
+
 static int
 on_value(cfg_t *cfg, cfg_opt_t *option, const char *value, void *result)
 {
-	const struct settings_word *word =
-	    settings_find_word(slice_from_cstr(option->name));
-
-	if (!settings_set(
-		under_way, word, slice_from_cstr(value), (unsigned)cfg->line))
+	if (!settings_set(under_way, word_of_option(cfg, option),
+		slice_from_cstr(value), (unsigned)cfg->line))
 		return -1;
 	*(const char **)result = value;
 	return 0;
@@ -272,31 +332,47 @@ on_error(cfg_t *cfg, const char *format, va_list args)
 	(void)settings_refuse(under_way, (unsigned)cfg->line, "%s", text.ptr);
 }
 
-static void
-fill_options(cfg_opt_t *options)
+static cfg_opt_t
+option_of_word(const struct settings_word *word, size_t skip)
 {
-	for (size_t i = 0; i < WORD_COUNT; i++) {
-		bool is_list = words[i].field->type == FIELD_LIST;
+	bool is_list = word->field->type == FIELD_LIST;
 
-		options[i] = (cfg_opt_t){
-		    .name = words[i].name,
-		    .type = CFGT_STR,
-		    .flags = CFGF_NODEFAULT | (is_list ? CFGF_LIST : 0),
-		    .parsecb = on_value,
-		};
+	return (cfg_opt_t){
+	    .name = word->name + skip,
+	    .type = CFGT_STR,
+	    .flags = CFGF_NODEFAULT | (is_list ? CFGF_LIST : 0),
+	    .parsecb = on_value,
+	};
+}
+
+/* The words of `section`, or those of none (""); their number is given. */
+static size_t
+fill_options(cfg_opt_t *options, slice section)
+{
+	size_t skip = section.len == 0 ? 0 : section.len + 1;
+	size_t count = 0;
+
+	for (size_t i = 0; i < WORD_COUNT; i++) {
+		if (slice_eq(settings_section_of(&words[i]), section))
+			options[count++] = option_of_word(&words[i], skip);
 	}
-	options[WORD_COUNT] = (cfg_opt_t)CFG_END();
+	options[count] = (cfg_opt_t)CFG_END();
+	return count;
 }
 
 static bool
 parse(struct reading *reading, const char *text)
 {
-	cfg_opt_t options[WORD_COUNT + 1];
+	cfg_opt_t in_redis[WORD_COUNT + 1];
+	cfg_opt_t options[WORD_COUNT + 2];
+	size_t count = fill_options(options, SLICE(""));
 	cfg_t *cfg;
 	unsigned line;
 	bool parsed;
 
-	fill_options(options);
+	(void)fill_options(in_redis, SLICE("redis"));
+	options[count++] = (cfg_opt_t)CFG_SEC("redis", in_redis, CFGF_NONE);
+	options[count] = (cfg_opt_t)CFG_END();
 	(void)pthread_mutex_lock(&one_at_a_time);
 	under_way = reading;
 	cfg = cfg_init(options, CFGF_NOCASE);
@@ -396,6 +472,45 @@ check_sockets(struct reading *reading)
 	return true;
 }
 
+static bool
+refuse_redis(struct reading *reading, const char *name, const char *problem)
+{
+	const struct settings_word *word =
+	    settings_find_word_in(SLICE("redis"), slice_from_cstr(name));
+
+	return settings_refuse(
+	    reading, reading->set_at[word - words], "%s", problem);
+}
+
+static bool
+check_redis(struct reading *reading)
+{
+	const struct redis_settings *redis = &reading->settings->redis;
+	bool has_sentinels = redis->sentinels.count > 0;
+
+	if (has_sentinels && redis->server.len > 0)
+		return refuse_redis(reading, "sentinels",
+		    "redis: either server or sentinels, both are set");
+	if (has_sentinels && redis->master.len == 0)
+		return refuse_redis(reading, "sentinels",
+		    "redis: sentinels need the name of their master");
+	if (!has_sentinels && redis->master.len > 0)
+		return refuse_redis(reading, "master",
+		    "redis: master is a name among sentinels, which are not "
+		    "set");
+	if (redis->tls_cert_file.len > 0 && redis->tls_key_file.len == 0)
+		return refuse_redis(reading, "tls_cert_file",
+		    "redis: tls_cert_file needs tls_key_file");
+	if (redis->tls_key_file.len > 0 && redis->tls_cert_file.len == 0)
+		return refuse_redis(reading, "tls_key_file",
+		    "redis: tls_key_file needs tls_cert_file");
+	if (redis->tls &&
+	    slice_has_prefix_nocase(redis->server, SLICE("unix:")))
+		return refuse_redis(reading, "tls",
+		    "redis: TLS is for inet servers, not for a unix socket");
+	return true;
+}
+
 static void
 set_initial(struct reading *reading)
 {
@@ -427,7 +542,7 @@ settings_read(const char *path, struct arena *arena,
 	text = arena_cstr(arena, file.content);
 	if (!settings_scan(&reading, text, file.content.len) ||
 	    !parse(&reading, text) || !check_sockets(&reading) ||
-	    !check_directories(&reading, &file))
+	    !check_redis(&reading) || !check_directories(&reading, &file))
 		return false;
 	settings.path = arena_cstr(arena, slice_from_cstr(path));
 	*ret_settings = settings;

@@ -36,6 +36,24 @@ struct limits {
 	unsigned long spool_bytes;
 };
 
+/* The section redis; see maps/redis.h. Fixed at start. */
+struct redis_settings {
+	slice server; /* with no sentinels either: no Redis */
+	struct string_list sentinels;
+	slice master;
+	slice user;
+	slice password_file;
+	slice sentinel_password_file;
+	int database;
+	slice prefix;
+	unsigned long timeout_ms;
+	bool tls;
+	slice tls_ca_file;
+	slice tls_cert_file;
+	slice tls_key_file;
+	slice tls_server_name;
+};
+
 struct settings {
 	const char *path; /* the file that was read */
 
@@ -53,6 +71,7 @@ struct settings {
 	slice sendmail_path;
 	slice log_facility;
 	slice resolver; /* "address:port", empty: /etc/resolv.conf */
+	struct redis_settings redis;
 
 	/* Of each generation. */
 	slice hostname; /* as written; empty: the machine's own, see load.h */
@@ -102,7 +121,7 @@ struct settings_field;
 /* One row of the words' table, for the manual's check, `milterctl` and
  * reload's report. */
 struct settings_word {
-	const char *name;
+	const char *name; /* in a section: "section.word" */
 	const char *type;
 	const char *initial; /* as one would write it; "" for none */
 	const char *help;

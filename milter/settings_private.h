@@ -17,6 +17,7 @@ enum field_type {
 	FIELD_NUMBER,
 	FIELD_SIZE,
 	FIELD_MODE,
+	FIELD_DURATION, /* unsigned long, milliseconds */
 };
 
 struct choice {
@@ -38,7 +39,7 @@ struct settings_field {
 	const struct choice *choices; /* the first text of a value is told */
 };
 
-#define SETTINGS_MAX_WORDS 96
+#define SETTINGS_MAX_WORDS 160
 
 /* One reading of one file. */
 struct reading {
@@ -53,8 +54,10 @@ struct reading {
 /* Fills the reading's error; always false. */
 __attribute__((format(printf, 3, 4))) bool settings_refuse(
     struct reading *reading, unsigned line, const char *format, ...);
-/* NULL for a name that is no word. ASCII case does not count. */
-const struct settings_word *settings_find_word(slice name);
+/* NULL for a name that is no word there; `section` is empty for the words of
+ * none. ASCII case does not count. */
+const struct settings_word *settings_find_word_in(slice section, slice name);
+slice settings_section_of(const struct settings_word *word);
 
 /* Refuses what the library would misread, notes where words are set, and
  * overwrites comments with blanks. `text` is NUL-terminated behind `len`. */
@@ -74,5 +77,9 @@ judge settings_judge_luser_relay;
 judge settings_judge_dnsbl; /* settings_check_dnsbl(), or a file */
 judge settings_judge_resolver;
 judge settings_judge_facility;
+judge settings_judge_redis_server;
+judge settings_judge_redis_sentinel;
+judge settings_judge_redis_prefix;
+judge settings_judge_redis_name;
 
 #endif

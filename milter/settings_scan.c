@@ -77,8 +77,11 @@ struct scan {
 	size_t at;
 	unsigned line;
 	unsigned list_line; /* where the open list began, 0: none is open */
-	slice token;	    /* the last string or bare word */
+	unsigned section_line;
+	slice section; /* the open one; empty: none */
+	slice token;   /* the last string or bare word */
 	unsigned token_line;
+	bool after_equals;
 };
 
 static char
@@ -188,8 +191,14 @@ scan_bare(struct scan *s)
 }
 
 static bool
-refuse_name(struct reading *reading, slice name, unsigned line)
+refuse_name(struct scan *s)
 {
+	struct reading *reading = s->reading;
+	unsigned line = s->token_line;
+	slice name =
+	    s->section.len == 0
+		? s->token
+		: arena_join(reading->arena, s->section, SLICE("."), s->token);
 	const char *meant = nearest_word(name);
 
 	if (meant == NULL)
@@ -205,7 +214,8 @@ refuse_name(struct reading *reading, slice name, unsigned line)
 static bool
 scan_assignment(struct scan *s)
 {
-	const struct settings_word *word = settings_find_word(s->token);
+	const struct settings_word *word =
+	    settings_find_word_in(s->section, s->token);
 	unsigned *set_at;
 
 	s->at += peek(s, 0) == '+' ? 2 : 1;
@@ -215,7 +225,7 @@ scan_assignment(struct scan *s)
 		return settings_refuse(
 		    s->reading, s->line, "no word stands before this =");
 	if (word == NULL)
-		return refuse_name(s->reading, s->token, s->token_line);
+		return refuse_name(s);
 	set_at = &s->reading->set_at[word - settings_words()];
 	if (*set_at != 0)
 		return settings_refuse(s->reading, s->token_line,
@@ -223,7 +233,57 @@ scan_assignment(struct scan *s)
 		    word->name, *set_at);
 	*set_at = s->token_line;
 	s->token = SLICE("");
+	s->after_equals = true;
 	return true;
+}
+
+static bool
+is_section(slice name)
+{
+	for (const struct settings_word *word = settings_words();
+	     word->name != NULL; word++) {
+		slice section = settings_section_of(word);
+
+		if (section.len > 0 && slice_eq_nocase(section, name))
+			return true;
+	}
+	return false;
+}
+
+/* At "{": of a list behind "=", of a section behind its name. */
+static bool
+scan_open(struct scan *s)
+{
+	s->at++;
+	if (s->after_equals || s->list_line != 0) {
+		s->list_line = s->line;
+		s->after_equals = false;
+		return true;
+	}
+	if (s->section_line != 0)
+		return settings_refuse(
+		    s->reading, s->line, "no section can stand inside another");
+	if (!is_section(s->token))
+		return settings_refuse(s->reading, s->line,
+		    "unknown section \"" SLICE_FMT "\"",
+		    SLICE_ARG(slice_first(s->token, 80)));
+	s->section = s->token;
+	s->section_line = s->line;
+	s->token = SLICE("");
+	return true;
+}
+
+static void
+scan_close(struct scan *s)
+{
+	s->at++;
+	if (s->list_line != 0) {
+		s->list_line = 0;
+		return;
+	}
+	s->section = SLICE("");
+	s->section_line = 0;
+	s->token = SLICE("");
 }
 
 static bool
@@ -234,10 +294,12 @@ scan_symbol(struct scan *s)
 	if (c == '=' || (c == '+' && peek(s, 1) == '='))
 		return scan_assignment(s);
 	if (c == '{')
-		s->list_line = s->line;
-	else if (c == '}')
-		s->list_line = 0;
-	else if (c == '\n')
+		return scan_open(s);
+	if (c == '}') {
+		scan_close(s);
+		return true;
+	}
+	if (c == '\n')
 		s->line++;
 	else if (c != ',' && !ascii_is_space(c))
 		return settings_refuse(s->reading, s->line,
@@ -258,9 +320,11 @@ scan_next(struct scan *s)
 		return blank_line_comment(s);
 	if (c == '/' && peek(s, 1) == '*')
 		return blank_block_comment(s);
-	if (c == '"' || c == '\'')
-		return scan_string(s);
-	return is_bare(s) ? scan_bare(s) : scan_symbol(s);
+	if (c == '"' || c == '\'' || is_bare(s)) {
+		s->after_equals = false;
+		return c == '"' || c == '\'' ? scan_string(s) : scan_bare(s);
+	}
+	return scan_symbol(s);
 }
 
 /* No NUL, no endless line: both would be cut somewhere below. */
@@ -297,5 +361,8 @@ settings_scan(struct reading *reading, char *text, size_t len)
 	if (s.list_line != 0)
 		return settings_refuse(reading, s.list_line,
 		    "the list that begins here never ends: } is missing");
+	if (s.section_line != 0)
+		return settings_refuse(reading, s.section_line,
+		    "the section that begins here never ends: } is missing");
 	return true;
 }

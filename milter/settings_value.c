@@ -14,6 +14,7 @@
 #include <sys/un.h>
 
 #include "base/strbuf.h"
+#include "maps/redis.h"
 
 static void *
 field_of(struct settings *settings, const struct settings_word *word)
@@ -247,6 +248,42 @@ settings_judge_facility(slice value)
 	       "local7";
 }
 
+const char *
+settings_judge_redis_server(slice value)
+{
+	return redis_judge_server(value);
+}
+
+const char *
+settings_judge_redis_sentinel(slice value)
+{
+	if (slice_has_prefix_nocase(value, SLICE("unix:")))
+		return "is a unix socket, and a sentinel is at inet:port@host";
+	return redis_judge_server(value);
+}
+
+/* It stands in the rules of who may use which keys, where a pattern would be
+ * one. */
+const char *
+settings_judge_redis_prefix(slice value)
+{
+	if (has_blank(value))
+		return "has a blank in it";
+	for (size_t i = 0; i < value.len; i++) {
+		if (strchr("*?[]\\", value.ptr[i]) != NULL)
+			return "has one of * ? [ ] \\ in it";
+	}
+	return NULL;
+}
+
+const char *
+settings_judge_redis_name(slice value)
+{
+	return is_address(value, AF_INET) || is_address(value, AF_INET6)
+		   ? NULL
+		   : settings_judge_hostname(value);
+}
+
 void
 string_list_add(struct arena *arena, struct string_list *list, slice item)
 {
@@ -355,6 +392,48 @@ set_size(struct reading *reading, const struct settings_word *word, slice value,
 	return true;
 }
 
+static unsigned long
+duration_unit(const char *suffix)
+{
+	static const struct {
+		const char *suffix;
+		unsigned long ms;
+	} units[] = {
+	    {"ms", 1}, {"s", 1000}, {"m", 60UL * 1000}, {"h", 3600UL * 1000}};
+
+	for (size_t i = 0; i < sizeof(units) / sizeof(*units); i++) {
+		if (strcmp(suffix, units[i].suffix) == 0)
+			return units[i].ms;
+	}
+	return 0;
+}
+
+static bool
+set_duration(struct reading *reading, const struct settings_word *word,
+    slice value, unsigned line)
+{
+	const struct settings_field *field = word->field;
+	unsigned long number;
+	unsigned long unit;
+	char *end;
+
+	errno = 0;
+	number = strtoul(value.ptr, &end, 10);
+	unit = duration_unit(end);
+	if (!ascii_is_digit(value.ptr[0]) || unit == 0)
+		return settings_refuse(reading, line,
+		    "%s: \"" SLICE_FMT "\" is not a time: a number, and ms, "
+		    "s, m or h behind it",
+		    word->name, SLICE_ARG(value));
+	if (errno != 0 || number > (unsigned long)field->max / unit ||
+	    number * unit < (unsigned long)field->min)
+		return settings_refuse(reading, line,
+		    "%s: " SLICE_FMT " is not between %ldms and %ldms",
+		    word->name, SLICE_ARG(value), field->min, field->max);
+	*(unsigned long *)field_of(reading->settings, word) = number * unit;
+	return true;
+}
+
 static bool
 set_text(struct reading *reading, const struct settings_word *word, slice value,
     unsigned line)
@@ -398,6 +477,8 @@ settings_set(struct reading *reading, const struct settings_word *word,
 		return set_number(reading, word, value, line);
 	case FIELD_SIZE:
 		return set_size(reading, word, value, line);
+	case FIELD_DURATION:
+		return set_duration(reading, word, value, line);
 	}
 	return false;
 }
@@ -447,11 +528,23 @@ settings_value(const struct settings *settings,
 	case FIELD_SIZE:
 		return arena_printf(
 		    arena, "%lu", *(const unsigned long *)field);
+	case FIELD_DURATION:
+		return arena_printf(
+		    arena, "%lums", *(const unsigned long *)field);
 	case FIELD_MODE:
 		return arena_printf(
 		    arena, "%04o", (unsigned)*(const mode_t *)field);
 	}
 	return SLICE("");
+}
+
+static void
+keep_list(
+    struct string_list *to, const struct string_list *from, struct arena *arena)
+{
+	*to = (struct string_list){NULL, 0};
+	for (size_t i = 0; i < from->count; i++)
+		string_list_add(arena, to, from->items[i]);
 }
 
 static void
@@ -466,13 +559,18 @@ keep_field(
 		memcpy(to, from, sizeof(int));
 		return;
 	case FIELD_SIZE:
+	case FIELD_DURATION:
 		memcpy(to, from, sizeof(unsigned long));
 		return;
 	case FIELD_MODE:
 		memcpy(to, from, sizeof(mode_t));
 		return;
 	case FIELD_LIST:
+		keep_list(to, from, arena);
+		return;
 	case FIELD_BOOL:
+		memcpy(to, from, sizeof(bool));
+		return;
 	case FIELD_CHOICE:
 		break;
 	}

@@ -110,6 +110,40 @@ write_spool(struct strbuf *out)
 	    status.sent, status.dropped, status.failed);
 }
 
+static const char *
+redis_word(const struct redis_report *report)
+{
+	if (!report->is_tried)
+		return "not asked yet";
+	return report->trouble == REDIS_NO_TROUBLE
+		   ? "connected"
+		   : redis_trouble_name(report->trouble);
+}
+
+static void
+write_redis(struct service *service, struct strbuf *out)
+{
+	struct redis_report report;
+	char when[32];
+
+	if (service->redis == NULL) {
+		strbuf_add(out, SLICE("redis: not configured\n"));
+		return;
+	}
+	report = redis_state_report(service->redis);
+	strbuf_printf(out, "redis: %s: %s", report.server, redis_word(&report));
+	if (report.is_tried)
+		strbuf_printf(
+		    out, " since %s", utc(report.since, when, sizeof(when)));
+	strbuf_printf(out, ", %lu requests, %lu failed\n", report.requests,
+	    report.troubles);
+	if (report.last_trouble_at != 0)
+		strbuf_printf(out, "redis_last_trouble: %s: %s: %s\n",
+		    utc(report.last_trouble_at, when, sizeof(when)),
+		    redis_trouble_name(report.last_trouble),
+		    report.last_problem);
+}
+
 void
 status_write_text(struct service *service, const struct generation *generation,
     struct strbuf *out)
@@ -137,6 +171,7 @@ status_write_text(struct service *service, const struct generation *generation,
 		    read_counter(service, &counter_words[i]));
 	write_resolver(service, out);
 	write_spool(out);
+	write_redis(service, out);
 	strbuf_printf(out, "log_lines_dropped: %lu\n", log_dropped());
 }
 
@@ -262,6 +297,37 @@ json_spool(void)
 	return object;
 }
 
+static json_t *
+json_redis(struct service *service)
+{
+	struct redis_report report;
+	json_t *object;
+
+	if (service->redis == NULL)
+		return json_null();
+	report = redis_state_report(service->redis);
+	object = json_object();
+	json_object_set_new(object, "server", json_string(report.server));
+	json_object_set_new(object, "state", json_string(redis_word(&report)));
+	json_object_set_new(object, "connected",
+	    json_boolean(
+		report.is_tried && report.trouble == REDIS_NO_TROUBLE));
+	json_object_set_new(object, "since",
+	    report.is_tried ? json_time(report.since) : json_null());
+	json_object_set_new(object, "requests", json_number(report.requests));
+	json_object_set_new(object, "failed", json_number(report.troubles));
+	json_object_set_new(object, "last_trouble",
+	    report.last_trouble_at == 0
+		? json_null()
+		: json_string(redis_trouble_name(report.last_trouble)));
+	json_object_set_new(object, "last_trouble_at",
+	    report.last_trouble_at == 0 ? json_null()
+					: json_time(report.last_trouble_at));
+	json_object_set_new(
+	    object, "last_problem", json_string(report.last_problem));
+	return object;
+}
+
 void
 status_write_json(struct service *service, const struct generation *generation,
     struct strbuf *out)
@@ -287,6 +353,7 @@ status_write_json(struct service *service, const struct generation *generation,
 	json_object_set_new(object, "resolver", json_resolver(service));
 	if (spool_is_open())
 		json_object_set_new(object, "spool", json_spool());
+	json_object_set_new(object, "redis", json_redis(service));
 	text = json_dumps(object, JSON_COMPACT);
 	if (text != NULL)
 		strbuf_add(out, slice_from_cstr(text));

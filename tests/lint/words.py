@@ -6,7 +6,7 @@ milterctl stands in milterctl(8)."""
 import re
 from tree import BUILD, Report, read, run
 
-ITEM = re.compile(r"^\.It Ic (\w+)", re.M)
+ITEM = re.compile(r"^\.It Ic ([\w.]+)", re.M)
 COMPLETE = "contrib/milterd.conf.sample"
 SAMPLES = ("contrib/milterd.conf", COMPLETE)
 
@@ -45,11 +45,26 @@ def check_words(report):
     return words
 
 
+def settings_in(path):
+    """(word, value, commented out?) of each line of a sample that sets one;
+    inside a section "section.word"."""
+    section = ""
+    for line in read(path).splitlines():
+        opened = re.match(r"#?(\w+) \{$", line)
+        if opened:
+            section = opened.group(1) + "."
+        elif re.match(r"#?\}", line):
+            section = ""
+        match = re.match(r"#?\s*(\w+) = (.*)$", line)
+        if match:
+            yield section + match.group(1), match.group(2), re.match(r"#\t?\w", line)
+
+
 def check_samples(report, words):
     for path in SAMPLES:
-        for word in re.findall(r"^#?\s*(\w+) = ", read(path), re.M):
+        for word, _, _ in settings_in(path):
             report.check(word in words, "%s: there is no %s" % (path, word))
-    said = re.findall(r"^#(\w+) = (.*)$", read(COMPLETE), re.M)
+    said = [row[:2] for row in settings_in(COMPLETE) if row[2]]
     for word, initial in sorted(words.items()):
         values = [value.strip("{}\"") for name, value in said if name == word]
         report.check(values == [initial], "%s: %s has the default %s, not %s"

@@ -112,7 +112,11 @@ static const struct {
 	{"generics_entire_domain", "no"}, {"masquerade_as", ""}, {"masquerade_domain", ""},
 	{"masquerade_exception", ""}, {"exposed_user", ""}, {"masquerade_entire_domain", "no"},
 	{"masquerade_envelope", "no"}, {"allmasquerade", "no"}, {"limited_masquerade", "no"},
-	{"always_add_domain", "no"},
+	{"always_add_domain", "no"}, {"redis.server", ""}, {"redis.sentinels", ""},
+	{"redis.master", ""}, {"redis.user", ""}, {"redis.password_file", ""},
+	{"redis.sentinel_password_file", ""}, {"redis.database", "0"}, {"redis.prefix", "mlt:"},
+	{"redis.timeout", "250ms"}, {"redis.tls", "no"}, {"redis.tls_ca_file", ""},
+	{"redis.tls_cert_file", ""}, {"redis.tls_key_file", ""}, {"redis.tls_server_name", ""},
 };
 /* clang-format on */
 
@@ -351,6 +355,22 @@ START_TEST(value_tells_what_is_kept)
 }
 END_TEST
 
+START_TEST(section)
+{
+	read_good("max_hops = 7\nredis {\n  sentinels = {\n\"inet:1@a\", # one\n"
+		  "\"inet:2@[::1]\" }\n  master = \"m\"\n  Timeout = 2s\n"
+		  "  tls = yes\n}\nmax_recipients = 8");
+	ck_assert_str_eq(
+	    value_of("redis.sentinels"), "inet:1@a, inet:2@[::1]");
+	ck_assert_str_eq(value_of("redis.master"), "m");
+	ck_assert_str_eq(value_of("redis.timeout"), "2000ms");
+	ck_assert_str_eq(value_of("redis.tls"), "yes");
+	ck_assert_str_eq(value_of("redis.prefix"), "mlt:");
+	ck_assert_str_eq(value_of("max_hops"), "7");
+	ck_assert_str_eq(value_of("max_recipients"), "8");
+}
+END_TEST
+
 /*
  * What is wrong.
  */
@@ -481,6 +501,30 @@ static const struct {
 	{"resolver = \"[]\"", 1, "is not address:port"},
 	{"dnsbl = { \"bl.example\",\n\"550 <x>\", \"b!l\" }", 2, "does not begin with a zone's name"},
 	{"enhdnsbl = \" bl.example\"", 1, "does not begin with a zone's name"},
+	/* Sections. */
+	{"redis {\nserver = \"unix:/r\"\n", 1, "section that begins here never ends"},
+	{"redis {\nsever = \"unix:/r\"\n}", 2, "unknown word \"redis.sever\", did you mean redis.server?"},
+	{"server = \"unix:/r\"", 1, "unknown word \"server\""},
+	{"redis {\nmax_hops = 3\n}", 2, "unknown word \"redis.max_hops\""},
+	{"redis {\nredis {\n}\n}", 2, "no section can stand inside another"},
+	{"rediss {\n}", 1, "unknown section \"rediss\""},
+	{"redis {\nserver = \"unix:/r\"\n}\nredis {\nserver = \"unix:/s\"\n}", 5,
+	    "redis.server is set a second time, the first is in line 2"},
+	{"redis {\n\nserver = \"/run/redis.sock\"\n}", 3, "redis.server: \"/run/redis.sock\" is neither"},
+	{"redis {\nserver = \"inet:0@host\"\n}", 2, "port between 1 and 65535"},
+	{"redis {\nsentinels = {\n\"inet:1@a\",\n\"unix:/s\"}\nmaster = m\n}", 4, "is a unix socket"},
+	{"redis {\nmaster = m\nsentinels = { \"inet:1@a\" }\nserver = \"inet:1@a\"\n}", 3, "both are set"},
+	{"redis {\nsentinels = { \"inet:1@a\" }\n}", 2, "need the name of their master"},
+	{"redis {\n\nmaster = m\n}", 3, "which are not set"},
+	{"redis {\ntimeout = 250\n}", 2, "redis.timeout: \"250\" is not a time"},
+	{"redis {\ntimeout = 5ms\n}", 2, "is not between 10ms and 60000ms"},
+	{"redis {\ntimeout = 2h\n}", 2, "is not between 10ms and 60000ms"},
+	{"redis {\ndatabase = -1\n}", 2, "redis.database: \"-1\" is not a number"},
+	{"redis {\nprefix = \"mlt*\"\n}", 2, "has one of * ? [ ]"},
+	{"redis {\ntls = yes\nserver = \"unix:/r\"\n}", 2, "not for a unix socket"},
+	{"redis {\ntls_cert_file = /c\n}", 2, "tls_cert_file needs tls_key_file"},
+	{"redis {\ntls_key_file = /c\n}", 2, "tls_key_file needs tls_cert_file"},
+	{"redis {\npassword_file = secret\n}", 2, "redis.password_file: \"secret\" is not a path"},
 };
 /* clang-format on */
 
@@ -755,6 +799,7 @@ settings_suite(void)
 	tcase_add_loop_test(good, good_value, 0, COUNT(goods));
 	tcase_add_loop_test(good, option_field, 0, COUNT(options));
 	tcase_add_test(good, whole_example);
+	tcase_add_test(good, section);
 	tcase_add_test(good, long_list);
 	tcase_add_test(good, value_tells_what_is_kept);
 	tcase_add_test(good, threads_read_at_once);
