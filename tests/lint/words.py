@@ -46,8 +46,8 @@ def check_words(report):
 
 
 def settings_in(path):
-    """(word, value, commented out?) of each line of a sample that sets one;
-    inside a section "section.word"."""
+    """(word, value, is it one of the list of all?) of each line of a sample
+    that sets one; inside a section "section.word"."""
     section = ""
     for line in read(path).splitlines():
         opened = re.match(r"#?(\w+) \{$", line)
@@ -57,7 +57,8 @@ def settings_in(path):
             section = ""
         match = re.match(r"#?\s*(\w+) = (.*)$", line)
         if match:
-            yield section + match.group(1), match.group(2), re.match(r"#\t?\w", line)
+            listed = re.match(r"#\t\w" if section else r"#\w", line)
+            yield section + match.group(1), match.group(2), listed
 
 
 def check_samples(report, words):
