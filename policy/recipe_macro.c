@@ -44,7 +44,7 @@ static const struct macro macros[] = {
 		   "n?uucp|ops|r(esponse|oot)|(bbs\\.)?smtp(error)?|"
 		   "s(erv(ices?|er)|ystem)|"
 		   "A(dmin(istrator)?|MMGR))" FROM_REST),
-	true},
+	false},
 };
 
 /* Only the first place where the name stands is looked at. */

@@ -323,29 +323,37 @@ read_choice(struct reader *r)
 	}
 }
 
-/* ^^ behind which nothing comes is the end of the text, everywhere else it is
- * the beginning. */
+/* ^^ behind which nothing comes is the end of the text, but it still is the
+ * beginning too, as it is everywhere else. */
 static void
-mark_end(struct pattern_node *node)
+make_end(struct reader *r, struct pattern_node *node)
+{
+	node->kind = PATTERN_CHOICE;
+	node->parts = node_new(r, PATTERN_END);
+	node->parts->next = node_new(r, PATTERN_BEGIN);
+}
+
+static void
+mark_end(struct reader *r, struct pattern_node *node)
 {
 	struct pattern_node *part;
 
 	switch (node->kind) {
 	case PATTERN_BEGIN:
-		node->kind = PATTERN_END;
+		make_end(r, node);
 		return;
 	case PATTERN_SEQUENCE:
 		for (part = node->parts; part->next != NULL;)
 			part = part->next;
-		mark_end(part);
+		mark_end(r, part);
 		return;
 	case PATTERN_CHOICE:
 		for (part = node->parts; part != NULL; part = part->next)
-			mark_end(part);
+			mark_end(r, part);
 		return;
 	case PATTERN_REPEAT:
 		if (node->repeat == '?')
-			mark_end(node->parts);
+			mark_end(r, node->parts);
 		return;
 	case PATTERN_EMPTY:
 	case PATTERN_BYTE:
@@ -370,7 +378,7 @@ recipe_pattern_read(struct arena *arena, slice text, bool ignore_case,
 	/* A ")" too many ends the expression. */
 	if (!is_at_end(&reader))
 		pattern.is_unbalanced = true;
-	mark_end(pattern.root);
+	mark_end(&reader, pattern.root);
 	*ret_pattern = pattern;
 	return true;
 }

@@ -5,6 +5,7 @@
  * none:
  *
  *	text BYTES	the text from here on; no answer
+ *	header BYTES	the same, a header, with its folds joined
  *	match PATTERN	"yes" or "no", then MATCH where it was set
  *	MATCH PATTERN	the same, with flag D
  *	count PATTERN	how often, "endless" added after an empty match
@@ -12,6 +13,7 @@
  *
  * An answer is "limit" where the work was given up, or "refused: REASON".
  */
+#include "policy/mail_text.h"
 #include "policy/recipe_regex.h"
 
 #include <ctype.h>
@@ -111,6 +113,14 @@ answer(const char *word, slice pattern, slice text)
 	arena_free(arena);
 }
 
+static slice
+take_text(struct arena *arena, const char *word, slice bytes)
+{
+	if (strcmp(word, "header") == 0)
+		bytes = mail_header_join(arena, bytes);
+	return recipe_area_copy(arena, bytes);
+}
+
 int
 main(void)
 {
@@ -127,9 +137,9 @@ main(void)
 			return EXIT_FAILURE;
 		line[strcspn(line, "\n")] = '\0';
 		*blank = '\0';
-		if (strcmp(line, "text") == 0) {
+		if (line[0] == 't' || line[0] == 'h') {
 			arena_reset(texts);
-			text = recipe_area_copy(texts, unhex(texts, blank + 1));
+			text = take_text(texts, line, unhex(texts, blank + 1));
 			continue;
 		}
 		answer(line, unhex(patterns, blank + 1), text);
