@@ -4,6 +4,7 @@
 #include "base/strbuf.h"
 #include "milter/log.h"
 
+#include <stdlib.h>
 #include <syslog.h>
 
 struct job {
@@ -22,7 +23,8 @@ is_clean(slice text, bool may_fold)
 
 		if (c == '\0' || c == '\r' || (c == '\n' && !may_fold))
 			return false;
-		if (c == '\n' && (i + 1 == text.len ||
+		if (c == '\n' &&
+		    (i + 1 == text.len ||
 			(text.ptr[i + 1] != ' ' && text.ptr[i + 1] != '\t')))
 			return false;
 	}
@@ -82,8 +84,8 @@ add_recipient(const struct job *job, const struct edit *edit)
 	    names);
 
 	return parameters == NULL
-	    ? smfi_addrcpt(job->ctx, address)
-	    : smfi_addrcpt_par(job->ctx, address, parameters);
+		   ? smfi_addrcpt(job->ctx, address)
+		   : smfi_addrcpt_par(job->ctx, address, parameters);
 }
 
 /* Postfix's smtpd takes the route off "<@a,@b:user@host>" and tells it to
@@ -105,10 +107,10 @@ drop_recipient(const struct job *job, const struct edit *edit)
 	const struct milter_session *session = job->session;
 	bool has_smtpd = session->mta == MTA_POSTFIX && !session->is_local;
 
-	return smfi_delrcpt(job->ctx,
-	    arena_cstr(job->scratch,
-		has_smtpd ? without_route(job->scratch, edit->text)
-			  : edit->text));
+	return smfi_delrcpt(
+	    job->ctx, arena_cstr(job->scratch,
+			  has_smtpd ? without_route(job->scratch, edit->text)
+				    : edit->text));
 }
 
 static int
@@ -118,12 +120,64 @@ change_header(const struct job *job, const struct edit *edit)
 	    (int)edit->index, arena_cstr(job->scratch, edit->text));
 }
 
+static int
+remove_header(const struct job *job, const struct edit *edit)
+{
+	return smfi_chgheader(job->ctx, arena_cstr(job->scratch, edit->name),
+	    (int)edit->index, NULL);
+}
+
+static int
+add_header(const struct job *job, const struct edit *edit)
+{
+	char *name = arena_cstr(job->scratch, edit->name);
+	char *value = arena_cstr(job->scratch, edit->text);
+
+	return edit->kind == EDIT_INSERT_HEADER
+		   ? smfi_insheader(job->ctx, 0, name, value)
+		   : smfi_addheader(job->ctx, name, value);
+}
+
+/* MTAs want CRLF; Postfix wants all of it in one go. */
+static int
+replace_body(const struct job *job, const struct edit *edit)
+{
+	enum { PIECE = 60000 };
+	unsigned char *piece = xmalloc(PIECE + 1);
+	size_t at = 0;
+	int status = MI_SUCCESS;
+
+	do {
+		int len = 0;
+
+		for (; at < edit->text.len && len < PIECE; at++) {
+			char c = edit->text.ptr[at];
+
+			if (c == '\n')
+				piece[len++] = '\r';
+			piece[len++] = (unsigned char)c;
+		}
+		status = smfi_replacebody(job->ctx, piece, len);
+	} while (status == MI_SUCCESS && at < edit->text.len);
+	free(piece);
+	return status;
+}
+
+static bool
+may_fold(enum edit_kind kind)
+{
+	return kind == EDIT_CHANGE_HEADER || kind == EDIT_ADD_HEADER ||
+	       kind == EDIT_INSERT_HEADER;
+}
+
 static bool
 apply_one(const struct job *job, const struct edit *edit)
 {
 	int status = MI_FAILURE;
 
-	if (!is_clean(edit->text, edit->kind == EDIT_CHANGE_HEADER))
+	if (edit->kind != EDIT_BODY &&
+	    (!is_clean(edit->text, may_fold(edit->kind)) ||
+		!is_clean(edit->name, false)))
 		return false;
 	switch (edit->kind) {
 	case EDIT_SENDER:
@@ -138,6 +192,16 @@ apply_one(const struct job *job, const struct edit *edit)
 	case EDIT_CHANGE_HEADER:
 		status = change_header(job, edit);
 		break;
+	case EDIT_REMOVE_HEADER:
+		status = remove_header(job, edit);
+		break;
+	case EDIT_ADD_HEADER:
+	case EDIT_INSERT_HEADER:
+		status = add_header(job, edit);
+		break;
+	case EDIT_BODY:
+		status = replace_body(job, edit);
+		break;
 	}
 	return status == MI_SUCCESS;
 }
@@ -146,8 +210,9 @@ bool
 edits_apply(SMFICTX *ctx, struct arena *scratch,
     const struct milter_session *session, const struct edit_list *edits)
 {
-	static const enum edit_kind order[] = {EDIT_CHANGE_HEADER, EDIT_SENDER,
-	    EDIT_ADD_RECIPIENT, EDIT_DROP_RECIPIENT};
+	static const enum edit_kind order[] = {EDIT_CHANGE_HEADER,
+	    EDIT_REMOVE_HEADER, EDIT_ADD_HEADER, EDIT_INSERT_HEADER,
+	    EDIT_SENDER, EDIT_ADD_RECIPIENT, EDIT_DROP_RECIPIENT, EDIT_BODY};
 	struct job job = {ctx, scratch, session};
 
 	for (size_t i = 0; i < sizeof(order) / sizeof(*order); i++) {
@@ -157,7 +222,7 @@ edits_apply(SMFICTX *ctx, struct arena *scratch,
 			    apply_one(&job, e))
 				continue;
 			log_line(LOG_ERR, "the MTA does not take an edit: "
-			    "message deferred");
+					  "message deferred");
 			return false;
 		}
 	}

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Carries out the edits of a message, at its end, once nothing else can
- * refuse it. Header changes first, then the sender, then recipients added,
- * then recipients dropped, so that the message never stands without one.
+ * refuse it. Header changes first, then headers removed, from the highest
+ * number down (Postfix counts anew after each, sendmail does not), then new
+ * ones, then the sender, then recipients added, then recipients dropped, so
+ * that the message never stands without one, then the body.
  *
  * ESMTP parameters go over to the new addresses: RET and ENVID with the sender
  * (and BODY to sendmail, which forgets the old ones), NOTIFY and ORCPT with

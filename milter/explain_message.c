@@ -136,6 +136,19 @@ explain_message_json_becomes(
 	return list;
 }
 
+static bool
+has_before(enum edit_kind kind)
+{
+	return kind == EDIT_CHANGE_HEADER || kind == EDIT_REMOVE_HEADER;
+}
+
+static bool
+is_of_header(enum edit_kind kind)
+{
+	return has_before(kind) || kind == EDIT_ADD_HEADER ||
+	       kind == EDIT_INSERT_HEADER;
+}
+
 static json_t *
 json_header(struct arena *arena, const struct edit *e)
 {
@@ -143,9 +156,12 @@ json_header(struct arena *arena, const struct edit *e)
 
 	json_object_set_new(object, "name", explain_json_text(arena, e->name));
 	json_object_set_new(object, "index", json_integer(e->index));
-	json_object_set_new(
-	    object, "before", explain_json_text(arena, e->before));
-	json_object_set_new(object, "after", explain_json_text(arena, e->text));
+	json_object_set_new(object, "before",
+	    has_before(e->kind) ? explain_json_text(arena, e->before)
+				: json_null());
+	json_object_set_new(object, "after",
+	    e->kind == EDIT_REMOVE_HEADER ? json_null()
+					  : explain_json_text(arena, e->text));
 	return object;
 }
 
@@ -183,7 +199,7 @@ explain_message_json(json_t *object, const struct explain_message *message)
 	     e = e->next) {
 		if (e->kind == EDIT_SENDER)
 			sender = e->text;
-		if (e->kind == EDIT_CHANGE_HEADER)
+		if (is_of_header(e->kind))
 			json_array_append_new(
 			    headers, json_header(message->arena, e));
 	}
@@ -262,6 +278,17 @@ add_edit(struct strbuf *out, const struct edit *e, size_t width)
 	case EDIT_CHANGE_HEADER:
 		add_header(out, "header", e, e->before, width);
 		add_header(out, "becomes", e, e->text, width);
+		return;
+	case EDIT_REMOVE_HEADER:
+		add_header(out, "removed", e, e->before, width);
+		return;
+	case EDIT_ADD_HEADER:
+	case EDIT_INSERT_HEADER:
+		add_header(out, "added", e, e->text, width);
+		return;
+	case EDIT_BODY:
+		explain_add_title(out, SLICE("body"), width);
+		strbuf_printf(out, "becomes %zu bytes\n", e->text.len);
 		return;
 	}
 }

@@ -261,7 +261,25 @@ log_forged(struct arena *arena, slice queue_id, const struct client *client)
 	    SLICE_ARG(relay_text(arena, client)));
 }
 
-/* "name:name", each once, in the order of the edits. */
+static bool
+is_of_header(enum edit_kind kind)
+{
+	switch (kind) {
+	case EDIT_CHANGE_HEADER:
+	case EDIT_REMOVE_HEADER:
+	case EDIT_ADD_HEADER:
+	case EDIT_INSERT_HEADER:
+		return true;
+	case EDIT_SENDER:
+	case EDIT_ADD_RECIPIENT:
+	case EDIT_DROP_RECIPIENT:
+	case EDIT_BODY:
+		break;
+	}
+	return false;
+}
+
+/* "name:name", in the order of the edits. */
 static slice
 changed_headers(struct arena *arena, const struct edit_list *edits)
 {
@@ -269,7 +287,7 @@ changed_headers(struct arena *arena, const struct edit_list *edits)
 
 	strbuf_init(&names, arena);
 	for (const struct edit *e = edits->first; e != NULL; e = e->next) {
-		if (e->kind != EDIT_CHANGE_HEADER || names.len > 200)
+		if (!is_of_header(e->kind) || names.len > 200)
 			continue;
 		if (names.len > 0)
 			strbuf_add_char(&names, ':');
@@ -306,7 +324,8 @@ log_rewrite(struct arena *arena, slice queue_id, const struct client *client,
 
 	log_line(LOG_INFO,
 	    SLICE_FMT ": ruleset=rewrite, arg1=" SLICE_FMT ", relay=" SLICE_FMT
-	    ", sender=" SLICE_FMT ", added=%u, dropped=%u, headers=" SLICE_FMT,
+		      ", sender=" SLICE_FMT
+		      ", added=%u, dropped=%u, headers=" SLICE_FMT,
 	    SLICE_ARG(queue_id_text(arena, queue_id)),
 	    SLICE_ARG(log_escape(arena, sender, ADDRESS_LIMIT)),
 	    SLICE_ARG(relay_text(arena, client)),

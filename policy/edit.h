@@ -14,6 +14,10 @@ enum edit_kind {
 	EDIT_ADD_RECIPIENT,  /* text: "<a@b>" */
 	EDIT_DROP_RECIPIENT, /* text: as the client gave it */
 	EDIT_CHANGE_HEADER,  /* name, index, text: the whole new value */
+	EDIT_REMOVE_HEADER,  /* name, index */
+	EDIT_ADD_HEADER,     /* name, text: below the others */
+	EDIT_INSERT_HEADER,  /* name, text: above them; the last one is topmost */
+	EDIT_BODY,	     /* text: all of the new body, lines end in "\n" */
 };
 
 struct edit {
