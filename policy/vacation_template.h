@@ -36,7 +36,8 @@ struct vacation_field {
 struct vacation_template {
 	struct vacation_field *fields; /* to be sent */
 	size_t field_count;
-	slice body; /* in UTF-8; lines end in "\n" */
+	bool has_own_mime; /* some field begins with "Content-" */
+	slice body; /* lines end in "\n"; in UTF-8, or what its MIME says */
 	bool has_interval;
 	unsigned long interval_s;
 	slice *aliases;
