@@ -3,28 +3,40 @@
  * A map: a named lookup from key to value, as policy/ sees it. Immutable once
  * its snapshot is published; any number of threads may look things up.
  *
- * Keys are compared without regard to ASCII case: builders fold, map_find
- * folds the key it is asked for.
+ * A map is one or more tables and lists of patterns; of them the first that has
+ * an answer to a key gives it. In tables keys are compared without regard to
+ * ASCII case: builders fold, map_find folds the key it is asked for. What
+ * patterns see of a key, and how, is told in maps/pattern.h.
  */
 #ifndef MAPS_MAP_H
 #define MAPS_MAP_H
 
-#include "base/slice.h"
+#include "base/arena.h"
+#include "maps/net.h"
 
 enum map_result { MAP_FOUND, MAP_MISSING, MAP_TEMPFAIL };
 
 struct map_hit {
-	slice value;	  /* lives as long as the map */
+	slice value;	  /* lives as long as the map and the arena */
 	const char *file; /* where the entry stands, for explain */
 	unsigned line;
 };
 
 struct map;
 
-/* MAP_TEMPFAIL: the map cannot answer now; it must never be taken for
- * MAP_MISSING. ret_hit is set only with MAP_FOUND. */
-__attribute__((warn_unused_result)) enum map_result
-map_find(const struct map *map, slice key, struct map_hit *ret_hit);
+/* Only a value that a pattern puts together takes of the arena. MAP_TEMPFAIL:
+ * the map cannot answer now; it must never be taken for MAP_MISSING. Then the
+ * value says why, and the file where, or is NULL. With MAP_MISSING ret_hit is
+ * not set. */
+__attribute__((warn_unused_result)) enum map_result map_find(
+    const struct map *map, slice key, struct arena *arena,
+    struct map_hit *ret_hit);
+
+/* The nets among the keys, and the entry of one, whose key is net_key(). They
+ * are in tables alone: patterns are not asked. */
+const struct net_lengths *map_nets(const struct map *map);
+__attribute__((warn_unused_result)) enum map_result map_find_net(
+    const struct map *map, slice key, struct map_hit *ret_hit);
 
 /* "access", as in the configuration. */
 slice map_name(const struct map *map);

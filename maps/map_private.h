@@ -7,11 +7,20 @@
 #define MAPS_MAP_PRIVATE_H
 
 #include "maps/map.h"
+#include "maps/pattern.h"
 #include "maps/table.h"
+
+/* One of the two; the other is NULL. */
+struct map_part {
+	struct table *table;
+	struct pattern_list *patterns;
+};
 
 struct map {
 	slice name;
-	struct table *table;
+	const struct map_part *parts; /* in the order they are asked */
+	size_t part_count;
+	struct net_lengths nets; /* of all tables */
 };
 
 #endif

@@ -6,7 +6,9 @@
 #include "maps/map_private.h"
 #include "maps/text.h"
 
+#include <stdalign.h>
 #include <stdatomic.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
@@ -17,7 +19,8 @@
 /* A part together with what must be freed with it. */
 struct owned {
 	struct snapshot_part part;
-	struct table *table;
+	struct map_part *parts;
+	size_t part_count;
 	struct class *words;
 	struct owned *next;
 };
@@ -67,6 +70,15 @@ snapshot_acquire(struct snapshot *snapshot)
 	return snapshot;
 }
 
+static void
+free_parts(struct owned *owned)
+{
+	for (size_t i = 0; i < owned->part_count; i++) {
+		table_free(owned->parts[i].table);
+		pattern_list_free(owned->parts[i].patterns);
+	}
+}
+
 void
 snapshot_release(struct snapshot *snapshot)
 {
@@ -74,7 +86,7 @@ snapshot_release(struct snapshot *snapshot)
 				    memory_order_acq_rel) > 1)
 		return;
 	for (struct owned *at = snapshot->first; at != NULL; at = at->next) {
-		table_free(at->table);
+		free_parts(at);
 		class_free(at->words);
 	}
 	arena_free(snapshot->arena);
@@ -234,6 +246,34 @@ refuse_line(struct loading *loading, const char *path, unsigned line,
 	return false;
 }
 
+/* An entry whose key is a wrong net is skipped. */
+static bool
+add_entry(struct loading *loading, const struct text_file *file,
+    struct table_builder *builder, unsigned index, struct text_entry entry)
+{
+	/* A key that is a net becomes another in this room. */
+	alignas(max_align_t) char room[1024];
+	struct arena *arena;
+	const char *problem;
+	bool done = true;
+
+	if (!loading->source->has_nets)
+		return table_builder_add(builder, entry.key, entry.value,
+		    index, entry.line, loading->error);
+	arena = arena_in(room, sizeof(room));
+	problem = net_make_key(arena, entry.key, &entry.key);
+	if (problem != NULL)
+		warn_line(loading, file->path, entry.line,
+		    arena_printf(arena, "skipped: " SLICE_FMT ": %s",
+			SLICE_ARG(shown_key(arena, entry.key)), problem)
+			.ptr);
+	else
+		done = table_builder_add(builder, entry.key, entry.value,
+		    index, entry.line, loading->error);
+	arena_reset(arena);
+	return done;
+}
+
 static bool
 read_map(struct loading *loading, const struct text_file *file,
     struct table_builder *builder)
@@ -246,8 +286,7 @@ read_map(struct loading *loading, const struct text_file *file,
 	for (;;) {
 		switch (text_reader_next(&reader, &entry)) {
 		case TEXT_ENTRY:
-			if (!table_builder_add(builder, entry.key, entry.value,
-				index, entry.line, loading->error))
+			if (!add_entry(loading, file, builder, index, entry))
 				return false;
 			break;
 		case TEXT_WARNING:
@@ -369,22 +408,38 @@ read_class(struct loading *loading, const struct text_file *file,
 	}
 }
 
+static bool
+is_pattern_file(slice path)
+{
+	return slice_has_prefix_nocase(path, SLICE("pcre:"));
+}
+
 /* "text:/etc/mail/access" is the long form of "/etc/mail/access". */
 static bool
 take_type(slice *path, struct error *error)
 {
 	size_t colon = slice_index(*path, ':');
 
-	if (slice_has_prefix_nocase(*path, SLICE("text:")))
+	if (slice_has_prefix_nocase(*path, SLICE("text:")) ||
+	    is_pattern_file(*path))
 		*path = slice_from(*path, colon + 1);
 	else if (colon < slice_index(*path, '/'))
 		return error_set(error,
 		    "unknown map type in \"" SLICE_FMT
-		    "\": only text: is known",
+		    "\": only text: and pcre: are known",
 		    SLICE_ARG(*path));
 	if (path->len == 0)
 		return error_set(error, "map without a file name");
 	return true;
+}
+
+static bool
+read_file(struct loading *loading, slice path, struct arena *arena,
+    struct text_file *ret_file)
+{
+	return text_file_read(arena_cstr(arena, path),
+	    loading->source->allow_unsafe_files, arena, ret_file,
+	    loading->error);
 }
 
 static bool
@@ -398,9 +453,7 @@ load_map_file(
 	if (!take_type(&path, loading->error))
 		return false;
 	content = arena_new(0);
-	done = text_file_read(arena_cstr(content, path),
-	    loading->source->allow_unsafe_files, content, &file,
-	    loading->error);
+	done = read_file(loading, path, content, &file);
 	if (done) {
 		(void)add_file(loading, &file);
 		done = loading->keys == NULL
@@ -409,6 +462,34 @@ load_map_file(
 	}
 	arena_free(content);
 	return done;
+}
+
+static void
+warn_pattern(
+    void *context, const char *path, unsigned line, const char *problem)
+{
+	warn_line(context, path, line, problem);
+}
+
+static struct pattern_list *
+load_patterns(struct loading *loading, slice path)
+{
+	struct pattern_list *list = NULL;
+	struct pattern_source source = {
+	    .warn = warn_pattern, .context = loading};
+	struct arena *content;
+	struct text_file file;
+
+	if (!take_type(&path, loading->error))
+		return NULL;
+	content = arena_new(0);
+	if (read_file(loading, path, content, &file)) {
+		source.path = add_file(loading, &file);
+		source.text = file.content;
+		list = pattern_list_new(&source, loading->error);
+	}
+	arena_free(content);
+	return list;
 }
 
 static bool
@@ -468,23 +549,80 @@ end(struct loading *loading)
 	arena_free(loading->scratch);
 }
 
+/* Takes one or more paths, those of one table or one list of patterns. */
+static bool
+load_part(struct loading *loading, const slice *paths, size_t path_count,
+    size_t *taken)
+{
+	struct owned *owned = loading->owned;
+	struct map_part *part = &owned->parts[owned->part_count];
+	size_t first = *taken;
+
+	if (path_count > 0 && is_pattern_file(paths[first])) {
+		*taken = first + 1;
+		part->patterns = load_patterns(loading, paths[first]);
+	} else {
+		while (*taken < path_count && !is_pattern_file(paths[*taken]))
+			++*taken;
+		part->table =
+		    load_table(loading, paths + first, *taken - first);
+	}
+	owned->part_count++;
+	return part->table != NULL || part->patterns != NULL;
+}
+
+/* Without paths there is one table, without entries. */
+static bool
+load_parts(struct loading *loading, const slice *paths, size_t path_count)
+{
+	struct owned *owned = loading->owned;
+	size_t taken = 0;
+
+	owned->parts = ARENA_ARRAY(
+	    loading->snapshot->arena, struct map_part, path_count + 1);
+	do {
+		if (!load_part(loading, paths, path_count, &taken)) {
+			free_parts(owned);
+			return false;
+		}
+	} while (taken < path_count);
+	return true;
+}
+
+static void
+measure_map(struct snapshot_part *part, struct map *map)
+{
+	for (size_t i = 0; i < map->part_count; i++) {
+		const struct table *table = map->parts[i].table;
+		const struct pattern_list *patterns = map->parts[i].patterns;
+		uint64_t digest = table != NULL ? table_digest(table)
+						: pattern_list_digest(patterns);
+
+		part->entries += table != NULL ? table_count(table)
+					       : pattern_list_count(patterns);
+		part->bytes += table != NULL ? table_bytes(table)
+					     : pattern_list_bytes(patterns);
+		/* One table alone has the digest of its entries. */
+		part->digest = part->digest * 0xff51afd7ed558ccdU + digest;
+		if (table != NULL)
+			net_lengths_join(&map->nets, table_nets(table));
+	}
+}
+
 static const struct map *
 add_map(struct loading *loading, const slice *paths, size_t path_count)
 {
-	struct snapshot *snapshot = loading->snapshot;
-	struct snapshot_part *part = &loading->owned->part;
-	struct table *table = load_table(loading, paths, path_count);
+	struct owned *owned = loading->owned;
 	struct map *map = NULL;
 
-	if (table != NULL) {
-		map = ARENA_NEW(snapshot->arena, struct map);
-		*map = (struct map){.name = part->name, .table = table};
-		part->entries = table_count(table);
-		part->bytes = table_bytes(table);
-		part->digest = table_digest(table);
-		part->map = map;
-		loading->owned->table = table;
-		add_part(snapshot, loading->owned);
+	if (load_parts(loading, paths, path_count)) {
+		map = ARENA_NEW(loading->snapshot->arena, struct map);
+		map->name = owned->part.name;
+		map->parts = owned->parts;
+		map->part_count = owned->part_count;
+		measure_map(&owned->part, map);
+		owned->part.map = map;
+		add_part(loading->snapshot, owned);
 	}
 	end(loading);
 	return map;
@@ -534,62 +672,4 @@ snapshot_add_class(struct snapshot *snapshot, slice name, const slice *items,
 	loading.owned->words = words;
 	add_part(snapshot, loading.owned);
 	return words;
-}
-
-/* The comparison of an older part's members with a newer part. */
-struct comparison {
-	const struct snapshot_part *after;
-	struct snapshot_diff diff;
-};
-
-static bool
-compare_entry(void *context, slice key, const struct map_hit *hit)
-{
-	struct comparison *comparison = context;
-	struct map_hit now;
-
-	if (table_find(comparison->after->map->table, key, &now) != MAP_FOUND)
-		comparison->diff.removed++;
-	else if (!slice_eq(hit->value, now.value))
-		comparison->diff.changed++;
-	return true;
-}
-
-static bool
-compare_word(void *context, slice word)
-{
-	struct comparison *comparison = context;
-
-	if (!class_has(comparison->after->words, word))
-		comparison->diff.removed++;
-	return true;
-}
-
-static size_t
-members_of(const struct snapshot_part *part)
-{
-	if (part == NULL)
-		return 0;
-	return part->is_class ? class_count(part->words)
-			      : table_count(part->map->table);
-}
-
-struct snapshot_diff
-snapshot_part_diff(
-    const struct snapshot_part *before, const struct snapshot_part *after)
-{
-	struct comparison comparison = {.after = after};
-	struct snapshot_diff *diff = &comparison.diff;
-
-	diff->before = members_of(before);
-	diff->after = members_of(after);
-	if (before == NULL || after == NULL ||
-	    before->is_class != after->is_class)
-		diff->removed = diff->before;
-	else if (before->is_class)
-		class_walk(before->words, compare_word, &comparison);
-	else if (before->digest != after->digest)
-		table_walk(before->map->table, compare_entry, &comparison);
-	diff->added = diff->after - (diff->before - diff->removed);
-	return *diff;
 }

@@ -30,15 +30,17 @@ typedef void snapshot_warn(void *context, const char *text);
 
 struct snapshot_source {
 	bool allow_unsafe_files;
+	bool has_nets;	     /* keys may be nets, maps/net.h */
 	snapshot_warn *warn; /* may be NULL */
 	void *context;
 };
 
-/* Loads a map from the files in order into one exact-match table; a key in
- * an earlier file or line wins. A path is a file name, or "text:" and a file
- * name. The map belongs to the snapshot. At most 20 warnings are given per
- * file, and then their number. NULL on failure: the snapshot is then good for
- * nothing but its release. */
+/* Loads a map from the files in order. A path is a file name, "text:" and a
+ * file name, or "pcre:" and the name of a file of patterns. Text files that
+ * stand together become one exact-match table, in which a key in an earlier
+ * file or line wins. The map belongs to the snapshot. At most 20 warnings are
+ * given per file, and then their number. NULL on failure: the snapshot is then
+ * good for nothing but its release. */
 const struct map *snapshot_add_map(struct snapshot *snapshot, slice name,
     const slice *paths, size_t path_count, const struct snapshot_source *source,
     struct error *error);
@@ -52,7 +54,7 @@ struct snapshot_keys {
 	void *context;
 };
 
-/* The same with files of aliases (maps/alias_text.h). Of one name's entries in
+/* The same where text files are of aliases (maps/alias_text.h). Of one name's entries in
  * a file the last counts, as with newaliases, of several files the first. */
 const struct map *snapshot_add_aliases(struct snapshot *snapshot, slice name,
     const slice *paths, size_t path_count, const struct snapshot_keys *keys,
@@ -86,19 +88,5 @@ struct snapshot_file {
 const struct snapshot_part *snapshot_parts(const struct snapshot *snapshot);
 const struct snapshot_part *snapshot_find_part(
     const struct snapshot *snapshot, slice name);
-
-/* How two generations of one map or class differ. */
-struct snapshot_diff {
-	size_t before;
-	size_t after;
-	size_t added;
-	size_t removed;
-	size_t changed; /* same key, other value */
-};
-
-/* Either may be NULL (the map is new, or gone). A map and a class of one name
- * have nothing in common. */
-struct snapshot_diff snapshot_part_diff(
-    const struct snapshot_part *before, const struct snapshot_part *after);
 
 #endif

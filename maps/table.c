@@ -62,6 +62,7 @@ struct table {
 	size_t count;
 	size_t longest_key;
 	uint64_t digest;
+	struct net_lengths nets;
 };
 
 /* One record, taken apart. */
@@ -400,6 +401,7 @@ survey(struct table *table,
 			table->count++;
 			table->digest +=
 			    table_entry_digest(record.key, record.value);
+			net_lengths_add(&table->nets, record.key);
 		} else if (on_duplicate != NULL) {
 			tell_duplicate(table, &record, on_duplicate, context);
 		}
@@ -542,6 +544,12 @@ size_t
 table_longest_key(const struct table *table)
 {
 	return table->longest_key;
+}
+
+const struct net_lengths *
+table_nets(const struct table *table)
+{
+	return &table->nets;
 }
 
 uint64_t

@@ -15,6 +15,7 @@
 #include "base/arena.h"
 #include "base/error.h"
 #include "maps/map.h"
+#include "maps/net.h"
 
 #include <stdint.h>
 
@@ -55,6 +56,8 @@ size_t table_count(const struct table *table);
 size_t table_bytes(const struct table *table);
 /* No key is longer. */
 size_t table_longest_key(const struct table *table);
+/* Of its keys that are nets (maps/net.h). */
+const struct net_lengths *table_nets(const struct table *table);
 /* The sum of table_entry_digest() of all entries that count: the same for the
  * same keys and values, whatever their order, files and lines. */
 uint64_t table_digest(const struct table *table);

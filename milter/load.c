@@ -136,12 +136,14 @@ load_relay(struct loading *loading)
 /* A list of the settings and the part of the policy it makes. */
 struct part {
 	slice name;
+	bool has_nets;
 	size_t list; /* in struct settings */
 	size_t made; /* in struct policy */
 };
 
 /* clang-format off */
-#define PART(field) {SLICE_INIT(#field), \
+#define PART(field) NET_PART(field, false)
+#define NET_PART(field, nets) {SLICE_INIT(#field), nets, \
 	offsetof(struct settings, field), offsetof(struct policy, field)}
 /* clang-format on */
 
@@ -155,7 +157,7 @@ static const struct part classes[] = {
 };
 
 static const struct part maps[] = {
-    PART(access),
+    NET_PART(access, true),
     PART(domaintable),
     PART(virtusertable),
     PART(genericstable),
@@ -203,12 +205,14 @@ load_maps(struct loading *loading)
 {
 	for (size_t i = 0; i < sizeof(maps) / sizeof(maps[0]); i++) {
 		struct string_list paths = part_list(loading, &maps[i]);
+		struct snapshot_source source = loading->source;
 		const struct map *map;
 
 		if (paths.count == 0)
 			continue;
+		source.has_nets = maps[i].has_nets;
 		map = snapshot_add_map(loading->generation->snapshot,
-		    maps[i].name, paths.items, paths.count, &loading->source,
+		    maps[i].name, paths.items, paths.count, &source,
 		    loading->error);
 		if (map == NULL)
 			return false;

@@ -21,12 +21,26 @@ unknown_name(const struct snapshot *snapshot, slice name, struct error *error)
 	return false;
 }
 
+/* A net of the access map may be asked for as it is written there. */
+static enum map_result
+find(const struct snapshot_part *part, slice key, struct arena *arena,
+    struct map_hit *ret_hit)
+{
+	enum map_result result = map_find(part->map, key, arena, ret_hit);
+	slice net;
+
+	if (result != MAP_MISSING || !slice_eq(part->name, SLICE("access")) ||
+	    net_make_key(arena, key, &net) != NULL || slice_eq(net, key))
+		return result;
+	return map_find_net(part->map, net, ret_hit);
+}
+
 bool
 lookup_write(const struct snapshot *snapshot, slice name, slice key,
     struct strbuf *out, struct error *error)
 {
 	const struct snapshot_part *part = snapshot_find_part(snapshot, name);
-	struct map_hit hit;
+	struct map_hit hit = {.file = NULL};
 
 	if (part == NULL)
 		return unknown_name(snapshot, name, error);
@@ -35,7 +49,7 @@ lookup_write(const struct snapshot *snapshot, slice name, slice key,
 			strbuf_printf(out, SLICE_FMT "\n", SLICE_ARG(key));
 		return true;
 	}
-	switch (map_find(part->map, key, &hit)) {
+	switch (find(part, key, out->arena, &hit)) {
 	case MAP_FOUND:
 		strbuf_printf(out, SLICE_FMT "\t%s:%u\n", SLICE_ARG(hit.value),
 		    hit.file, hit.line);
@@ -45,8 +59,10 @@ lookup_write(const struct snapshot *snapshot, slice name, slice key,
 	case MAP_TEMPFAIL:
 		break;
 	}
-	(void)error_set(
-	    error, "map '" SLICE_FMT "' cannot answer now", SLICE_ARG(name));
+	(void)error_set(error,
+	    "map '" SLICE_FMT "' cannot answer now: " SLICE_FMT " (%s:%u)",
+	    SLICE_ARG(name), SLICE_ARG(hit.value),
+	    hit.file == NULL ? "?" : hit.file, hit.line);
 	error->exit_code = EX_TEMPFAIL;
 	return false;
 }

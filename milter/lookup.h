@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * `milterctl lookup MAP KEY`: one exact lookup in a map or class of a
+ * `milterctl lookup MAP KEY`: one lookup in a map or class of a
  * generation, as the policy would make it. Shared by the daemon and by
  * milterctl, which asks a configuration that is not in force.
  */

@@ -15,6 +15,7 @@
 
 #include <pthread.h>
 
+#include "maps/snapshot_diff.h"
 #include "milter/log.h"
 
 static pthread_mutex_t one_reload = PTHREAD_MUTEX_INITIALIZER;

@@ -78,7 +78,7 @@ struct settings {
 	struct string_list local_domain;
 	struct string_list relay_domain;
 	struct string_list trust_auth_mech;
-	/* Maps: paths, without "text:"; empty: no map. */
+	/* Maps: paths, without "text:" but with "pcre:"; empty: no map. */
 	struct string_list access;
 	struct string_list domaintable;
 	struct string_list virtusertable;

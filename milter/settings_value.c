@@ -138,9 +138,11 @@ settings_judge_map(slice value)
 {
 	slice path = without_map_type(value);
 
+	if (slice_has_prefix_nocase(value, SLICE("pcre:")))
+		path = slice_from(value, 5);
 	return path.len > 0 && path.ptr[0] == '/'
 		   ? NULL
-		   : "is neither /path nor text:/path";
+		   : "is neither /path nor text:/path nor pcre:/path";
 }
 
 const char *

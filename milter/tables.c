@@ -451,9 +451,10 @@ static const struct other_name {
 /* clang-format on */
 
 static enum table_result
-find_in_map(
-    const struct snapshot *snapshot, slice name, slice key, slice *ret_value)
+find_in_map(const struct decision *d, const struct snapshot *snapshot,
+    slice name, slice key, slice *ret_value)
 {
+	enum map_result result;
 	const struct snapshot_part *part;
 	struct map_hit hit;
 
@@ -465,7 +466,9 @@ find_in_map(
 	part = snapshot_find_part(snapshot, name);
 	if (part == NULL || part->is_class)
 		return TABLE_UNKNOWN;
-	switch (map_find(part->map, key, &hit)) {
+	result = map_find(part->map, key, d->arena, &hit);
+	trace_lookup(d->trace, arena_cstr(d->arena, name), key, result, &hit);
+	switch (result) {
 	case MAP_FOUND:
 		*ret_value = hit.value;
 		return TABLE_FOUND;
@@ -496,5 +499,5 @@ tables_find(const struct decision *d, const struct snapshot *snapshot,
 				   ? TABLE_MISSING
 				   : tables[i].find(d, key, ret_value);
 	}
-	return find_in_map(snapshot, name, key, ret_value);
+	return find_in_map(d, snapshot, name, key, ret_value);
 }

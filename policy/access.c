@@ -47,31 +47,37 @@ key_add(struct key *key, slice part)
 }
 
 static struct access_value
-found(const struct access_query *q, slice key, const struct map_hit *hit)
+look_up(const struct access_query *q, slice key, bool is_net)
 {
-	trace_add(q->d->trace, "access " SLICE_FMT ": " SLICE_FMT " (%s:%u)",
-	    SLICE_ARG(key), SLICE_ARG(hit->value), hit->file, hit->line);
-	return access_parse(q->d->arena, hit->value);
-}
-
-static struct access_value
-look_up(const struct access_query *q, slice key)
-{
+	const struct map *map = q->d->policy->access;
 	struct map_hit hit;
+	enum map_result result = is_net
+	    ? map_find_net(map, key, &hit)
+	    : map_find(map, key, q->d->arena, &hit);
 
-	switch (map_find(q->d->policy->access, key, &hit)) {
+	trace_lookup(q->d->trace, "access", key, result, &hit);
+	switch (result) {
 	case MAP_FOUND:
-		return found(q, key, &hit);
+		return access_parse(q->d->arena, hit.value);
 	case MAP_MISSING:
-		trace_add(
-		    q->d->trace, "access " SLICE_FMT ": -", SLICE_ARG(key));
 		return (struct access_value){.kind = ACCESS_NONE};
 	case MAP_TEMPFAIL:
 		break;
 	}
-	trace_add(q->d->trace, "access " SLICE_FMT ": cannot answer now",
-	    SLICE_ARG(key));
 	return (struct access_value){.kind = ACCESS_TEMPFAIL};
+}
+
+static struct access_value
+look_up_both(const struct access_query *q, const struct key *key, bool is_net)
+{
+	struct access_value value =
+	    look_up(q, (slice){key->bytes, key->len}, is_net);
+
+	if (value.kind != ACCESS_NONE || q->tag_only)
+		return value;
+	return look_up(q,
+	    (slice){key->bytes + key->tag_len, key->len - key->tag_len},
+	    is_net);
 }
 
 /* The parts as they are: without quotes. */
@@ -87,13 +93,19 @@ find_plain(const struct access_query *q, slice a, slice b, slice c)
 	key_add(&key, a);
 	key_add(&key, b);
 	key_add(&key, c);
-	if (key.too_long)
-		return value;
-	value = look_up(q, (slice){key.bytes, key.len});
-	if (value.kind != ACCESS_NONE || q->tag_only)
-		return value;
-	return look_up(
-	    q, (slice){key.bytes + key.tag_len, key.len - key.tag_len});
+	return key.too_long ? value : look_up_both(q, &key, false);
+}
+
+static struct access_value
+find_net(const struct access_query *q, const struct net_address *address,
+    unsigned length)
+{
+	char room[NET_TEXT_MAX];
+	struct key key;
+
+	key_begin(&key, tag_names[q->tag]);
+	key_add(&key, net_key(address, length, room));
+	return look_up_both(q, &key, true);
 }
 
 static struct access_value
@@ -191,15 +203,59 @@ access_find_domain(const struct access_query *q, slice name)
 	return value;
 }
 
+/* The nets whose lengths lie between those of sendmail's keys. */
+struct nets {
+	const struct net_lengths *lengths; /* NULL: there are none */
+	struct net_address address;
+	unsigned length; /* of the key that was asked last */
+};
+
+static void
+nets_init(struct nets *nets, const struct access_query *q, slice address)
+{
+	nets->lengths = map_nets(q->d->policy->access);
+	if (net_lengths_are_none(nets->lengths) ||
+	    !net_address_parse(address, &nets->address))
+		nets->lengths = NULL;
+	else
+		nets->length = net_address_bits(&nets->address);
+}
+
+/* Behind a key of sendmail's, down to the next one. */
+static struct access_value
+nets_find(struct nets *nets, const struct access_query *q)
+{
+	struct access_value value = {.kind = ACCESS_NONE};
+	unsigned group = nets->lengths == NULL ? 0
+	    : nets->address.is_six	       ? 16
+					       : 8;
+
+	while (value.kind == ACCESS_NONE && group > 0 && nets->length > 0) {
+		nets->length--;
+		if (net_lengths_has(
+			nets->lengths, &nets->address, nets->length))
+			value = find_net(q, &nets->address, nets->length);
+		if (nets->length % group == 0)
+			break;
+	}
+	return value;
+}
+
+/* From the address to its widest net; sendmail has the lengths where a group
+ * ends alone, and the map's other lengths come between them. */
 struct access_value
 access_find_address(const struct access_query *q, slice address)
 {
 	struct access_value value = {.kind = ACCESS_NONE};
+	struct nets nets;
 
 	if (q->d->policy->access == NULL)
 		return value;
+	nets_init(&nets, q, address);
 	while (address.len > 0 && value.kind == ACCESS_NONE) {
 		value = find_plain(q, address, SLICE(""), SLICE(""));
+		if (value.kind == ACCESS_NONE)
+			value = nets_find(&nets, q);
 		address = slice_first(address, last_separator(address));
 	}
 	if (value.kind == ACCESS_SKIP)

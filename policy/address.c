@@ -279,23 +279,28 @@ strip_superfluous_dots(struct tokens host)
 	return host;
 }
 
-/* domaintable: the whole name, once. A map that cannot answer leaves it. */
+/* domaintable: the whole name, once. */
 static struct tokens
-map_domain(const struct decision *d, struct tokens host, slice name)
+map_domain(const struct decision *d, struct tokens host, slice name,
+    bool *ret_unsure)
 {
 	struct map_hit hit;
+	enum map_result result = map_find(d->policy->domaintable,
+	    host_unquoted(d->arena, name), d->arena, &hit);
 
-	if (map_find(d->policy->domaintable, host_unquoted(d->arena, name),
-		&hit) != MAP_FOUND)
+	if (result == MAP_MISSING)
 		return host;
-	trace_add(d->trace, "domaintable " SLICE_FMT ": " SLICE_FMT " (%s:%u)",
-	    SLICE_ARG(name), SLICE_ARG(hit.value), hit.file, hit.line);
-	return tokens_from(d->arena, hit.value, NULL);
+	trace_lookup(d->trace, "domaintable", name, result, &hit);
+	if (result == MAP_FOUND)
+		return tokens_from(d->arena, hit.value, NULL);
+	*ret_unsure = true;
+	return host;
 }
 
 /* Ruleset 96. */
 static struct tokens
-canonify_host(const struct decision *d, struct tokens host)
+canonify_host(
+    const struct decision *d, struct tokens host, bool *ret_unsure)
 {
 	slice name = tokens_join(d->arena, host);
 
@@ -307,7 +312,7 @@ canonify_host(const struct decision *d, struct tokens host)
 	    token_is(host, host.count - 1, ']'))
 		return class_has(d->policy->local, name) ? own_host(d) : host;
 	if (d->policy->domaintable != NULL) {
-		host = map_domain(d, host, name);
+		host = map_domain(d, host, name, ret_unsure);
 		name = tokens_join(d->arena, host);
 	}
 	if (!d->policy->nocanonify && ends_with_word(host, SLICE("UUCP")))
@@ -320,11 +325,10 @@ canonify_host(const struct decision *d, struct tokens host)
 static struct address
 focused(const struct decision *d, struct tokens local, struct tokens host)
 {
-	return (struct address){
-	    .local = local,
-	    .host = canonify_host(d, host),
-	    .has_host = true,
-	};
+	struct address a = {.local = local, .has_host = true};
+
+	a.host = canonify_host(d, host, &a.is_unsure);
+	return a;
 }
 
 /* The last "@" that has something on both sides, or t.count. */
@@ -407,7 +411,16 @@ static bool
 set_fault(struct address_fault *ret_fault, const char *enhanced,
     const char *text)
 {
-	*ret_fault = (struct address_fault){enhanced, text};
+	*ret_fault = (struct address_fault){enhanced, text, false};
+	return false;
+}
+
+static bool
+set_unsure(struct address_fault *ret_fault)
+{
+	*ret_fault = (struct address_fault){.enhanced = "4.3.0",
+	    .text = "Temporary system failure. Please try again later.",
+	    .is_temporary = true};
 	return false;
 }
 
@@ -533,6 +546,8 @@ address_parse(const struct decision *d, struct tokens t,
 			*ret_address = a;
 			return true;
 		}
+		if (a.is_unsure)
+			return set_unsure(ret_fault);
 		if (!check_syntax(&a, ret_fault))
 			return false;
 		if (is_ours_to_peel(d, &a)) {

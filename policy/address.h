@@ -23,18 +23,22 @@ struct address {
 	bool has_host;
 	bool is_null; /* "<>" */
 	bool is_list; /* "list:;", which names nobody */
+	/* The domaintable cannot answer now: the host may be another. */
+	bool is_unsure;
 };
 
-/* What is wrong with an address, in sendmail's words. Code is always 553. */
+/* What is wrong with an address, in sendmail's words. Code is 553, and 451
+ * for what may be right later. */
 struct address_fault {
 	const char *enhanced;
 	const char *text; /* NULL: nothing is wrong */
+	bool is_temporary;
 };
 
 /* Ruleset 3 alone. */
 struct address address_canonify(const struct decision *d, struct tokens t);
-/* Rulesets 3 and Parse0. False when it is no address; then only *ret_fault is
- * set. */
+/* Rulesets 3 and Parse0. False when it is no address, and when nobody can say
+ * now which it is; then only *ret_fault is set. */
 bool address_parse(const struct decision *d, struct tokens t,
     struct address *ret_address, struct address_fault *ret_fault);
 /* The same for the argument of a command as typed; faults of balance

@@ -276,20 +276,19 @@ walk_include(struct walk *w, struct target *t, unsigned level)
 static bool
 find_alias(struct walk *w, slice name, slice *ret_value)
 {
+	enum map_result result;
 	struct map_hit hit;
 
 	if (w->d->policy->aliases == NULL)
 		return false;
-	switch (map_find(w->d->policy->aliases, name, &hit)) {
+	result =
+	    map_find(w->d->policy->aliases, name, w->d->arena, &hit);
+	trace_lookup(w->d->trace, "aliases", name, result, &hit);
+	switch (result) {
 	case MAP_FOUND:
-		trace_add(w->d->trace,
-		    "aliases " SLICE_FMT ": " SLICE_FMT " (%s:%u)",
-		    SLICE_ARG(name), SLICE_ARG(hit.value), hit.file, hit.line);
 		*ret_value = hit.value;
 		return true;
 	case MAP_MISSING:
-		trace_add(
-		    w->d->trace, "aliases " SLICE_FMT ": -", SLICE_ARG(name));
 		return false;
 	case MAP_TEMPFAIL:
 		break;

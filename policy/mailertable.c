@@ -21,20 +21,13 @@ find_key(struct search *s, const slice *arguments, size_t count)
 	struct map_hit hit;
 	slice key = arguments[0];
 
-	s->result = map_find(s->d->policy->mailertable, key, &hit);
-	if (s->result == MAP_MISSING) {
-		trace_add(s->d->trace, "mailertable " SLICE_FMT ": -",
-		    SLICE_ARG(key));
-		return false;
-	}
-	if (s->result == MAP_FOUND) {
-		trace_add(s->d->trace,
-		    "mailertable " SLICE_FMT ": " SLICE_FMT " (%s:%u)",
-		    SLICE_ARG(key), SLICE_ARG(hit.value), hit.file, hit.line);
+	s->result = map_find(
+	    s->d->policy->mailertable, key, s->d->arena, &hit);
+	trace_lookup(s->d->trace, "mailertable", key, s->result, &hit);
+	if (s->result == MAP_FOUND)
 		s->value =
 		    template_fill(s->d->arena, hit.value, arguments, count);
-	}
-	return true;
+	return s->result != MAP_MISSING;
 }
 
 /* "mailer:..." A value without a mailer stands for another host to look for.

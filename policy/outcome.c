@@ -42,8 +42,8 @@ struct verdict
 fault_verdict(const struct address_fault *fault, const char *rule)
 {
 	return (struct verdict){
-	    .kind = VERDICT_REJECT,
-	    .code = 553,
+	    .kind = fault->is_temporary ? VERDICT_DEFER : VERDICT_REJECT,
+	    .code = fault->is_temporary ? 451 : 553,
 	    .enhanced = slice_from_cstr(fault->enhanced),
 	    .text = slice_from_cstr(fault->text),
 	    .rule = rule,

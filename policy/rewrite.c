@@ -63,20 +63,19 @@ host_name(const struct work *w)
 static bool
 find_generic(struct work *w, slice key, slice argument, slice *ret_value)
 {
+	struct arena *arena = w->d->arena;
+	enum map_result result;
 	struct map_hit hit;
 
-	key = host_unquoted(w->d->arena, key);
-	switch (map_find(w->d->policy->genericstable, key, &hit)) {
+	key = host_unquoted(arena, key);
+	result = map_find(w->d->policy->genericstable, key, arena, &hit);
+	trace_lookup(w->d->trace, "genericstable", key, result, &hit);
+	switch (result) {
 	case MAP_FOUND:
-		trace_add(w->d->trace,
-		    "genericstable " SLICE_FMT ": " SLICE_FMT " (%s:%u)",
-		    SLICE_ARG(key), SLICE_ARG(hit.value), hit.file, hit.line);
-		*ret_value = template_fill(w->d->arena, hit.value,
-		    (slice[]){key, argument}, 2);
+		*ret_value = template_fill(
+		    arena, hit.value, (slice[]){key, argument}, 2);
 		return true;
 	case MAP_MISSING:
-		trace_add(w->d->trace, "genericstable " SLICE_FMT ": -",
-		    SLICE_ARG(key));
 		return false;
 	case MAP_TEMPFAIL:
 		break;
@@ -182,6 +181,7 @@ apply_genericstable(struct work *w)
 	}
 	if (w->is_done) {
 		w->a = address_canonify(w->d, t);
+		w->failed |= w->a.is_unsure;
 		return;
 	}
 	w->a = (struct address){.local = t};
@@ -281,6 +281,7 @@ rewrite_address(const struct decision *d, const struct rewrite *rewrite,
 
 	*ret_temp = false;
 	w.a = address_canonify(d, tokens_from(d->arena, address, NULL));
+	w.failed = w.a.is_unsure;
 	if (w.a.is_null || w.a.is_list)
 		return SLICE("");
 	if (!rewrite->is_local_mail)

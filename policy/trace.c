@@ -7,22 +7,62 @@ void
 trace_init(struct trace *trace, struct arena *arena)
 {
 	trace->arena = arena;
+	trace->faults_only = false;
 	trace->first = NULL;
 	trace->end = &trace->first;
+}
+
+static void
+add_line(struct trace *trace, slice text)
+{
+	struct trace_line *line = ARENA_NEW(trace->arena, struct trace_line);
+
+	line->text = text;
+	*trace->end = line;
+	trace->end = &line->next;
 }
 
 void
 trace_add(struct trace *trace, const char *format, ...)
 {
-	struct trace_line *line;
 	va_list args;
 
+	if (trace == NULL || trace->faults_only)
+		return;
+	va_start(args, format);
+	add_line(trace, arena_vprintf(trace->arena, format, args));
+	va_end(args);
+}
+
+static slice
+fault_text(struct arena *arena, const struct map_hit *hit)
+{
+	if (hit->file == NULL)
+		return hit->value;
+	return arena_printf(arena, SLICE_FMT " (%s:%u)", SLICE_ARG(hit->value),
+	    hit->file, hit->line);
+}
+
+void
+trace_lookup(struct trace *trace, const char *map, slice key,
+    enum map_result result, const struct map_hit *hit)
+{
 	if (trace == NULL)
 		return;
-	line = ARENA_NEW(trace->arena, struct trace_line);
-	va_start(args, format);
-	line->text = arena_vprintf(trace->arena, format, args);
-	va_end(args);
-	*trace->end = line;
-	trace->end = &line->next;
+	switch (result) {
+	case MAP_FOUND:
+		trace_add(trace, "%s " SLICE_FMT ": " SLICE_FMT " (%s:%u)", map,
+		    SLICE_ARG(key), SLICE_ARG(hit->value), hit->file,
+		    hit->line);
+		return;
+	case MAP_MISSING:
+		trace_add(trace, "%s " SLICE_FMT ": -", map, SLICE_ARG(key));
+		return;
+	case MAP_TEMPFAIL:
+		break;
+	}
+	add_line(trace,
+	    arena_printf(trace->arena,
+		"%s " SLICE_FMT ": cannot answer now: " SLICE_FMT, map,
+		SLICE_ARG(key), SLICE_ARG(fault_text(trace->arena, hit))));
 }

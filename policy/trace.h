@@ -6,7 +6,7 @@
 #ifndef POLICY_TRACE_H
 #define POLICY_TRACE_H
 
-#include "base/arena.h"
+#include "maps/map.h"
 
 struct trace_line {
 	slice text;
@@ -15,12 +15,17 @@ struct trace_line {
 
 struct trace {
 	struct arena *arena;
+	bool faults_only; /* for the log: which map could not answer */
 	struct trace_line *first;
 	struct trace_line **end;
 };
 
 void trace_init(struct trace *trace, struct arena *arena);
-__attribute__((format(printf, 2, 3))) void
-trace_add(struct trace *trace, const char *format, ...);
+__attribute__((format(printf, 2, 3))) void trace_add(
+    struct trace *trace, const char *format, ...);
+
+/* One lookup: "access a.b: REJECT (file:line)", "access a.b: -". */
+void trace_lookup(struct trace *trace, const char *map, slice key,
+    enum map_result result, const struct map_hit *hit);
 
 #endif

@@ -34,20 +34,12 @@ find_key(struct lookup *l, slice user, slice argument, bool has_detail)
 	slice arguments[4] = {key, argument, l->detail,
 	    arena_printf(arena, "+" SLICE_FMT, SLICE_ARG(l->detail))};
 
-	l->result = map_find(l->d->policy->virtusertable, key, &hit);
-	if (l->result == MAP_MISSING) {
-		trace_add(l->d->trace, "virtusertable " SLICE_FMT ": -",
-		    SLICE_ARG(key));
-		return false;
-	}
-	if (l->result == MAP_FOUND) {
-		trace_add(l->d->trace,
-		    "virtusertable " SLICE_FMT ": " SLICE_FMT " (%s:%u)",
-		    SLICE_ARG(key), SLICE_ARG(hit.value), hit.file, hit.line);
+	l->result = map_find(l->d->policy->virtusertable, key, arena, &hit);
+	trace_lookup(l->d->trace, "virtusertable", key, l->result, &hit);
+	if (l->result == MAP_FOUND)
 		l->value = template_fill(
 		    arena, hit.value, arguments, has_detail ? 4 : 2);
-	}
-	return true;
+	return l->result != MAP_MISSING;
 }
 
 /* A key for a part of the user; the value may name the detail. */

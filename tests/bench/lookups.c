@@ -89,7 +89,8 @@ look_up_all(const struct map *map, const struct keys *keys, size_t wanted)
 			struct map_hit hit;
 
 			found +=
-			    map_find(map, keys->list[i], &hit) == MAP_FOUND;
+			    map_find(map, keys->list[i], NULL, &hit) ==
+			    MAP_FOUND;
 		}
 		took = seconds_of(CLOCK_PROCESS_CPUTIME_ID) - began;
 		if (found != wanted)

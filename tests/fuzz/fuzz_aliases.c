@@ -104,21 +104,28 @@ add_map(const struct decision *d, struct table_builder *builder, slice text)
 	}
 }
 
-static struct map
-make_map(const struct decision *d, slice text,
+static struct table *
+make_table(const struct decision *d, slice text,
     void (*fill)(const struct decision *, struct table_builder *, slice))
 {
 	struct table_builder *builder = table_builder_new(NULL);
-	struct map map = {.name = SLICE("fuzz")};
+	struct table *table;
 
 	if (builder == NULL)
 		abort();
 	(void)table_builder_add_file(builder, "fuzz");
 	fill(d, builder, text);
-	map.table = table_finish(builder, NULL, NULL, NULL);
-	if (map.table == NULL)
+	table = table_finish(builder, NULL, NULL, NULL);
+	if (table == NULL)
 		abort();
-	return map;
+	return table;
+}
+
+static struct map
+map_of(const struct map_part *part)
+{
+	return (struct map){
+	    .name = SLICE("fuzz"), .parts = part, .part_count = 1};
 }
 
 static void
@@ -187,20 +194,22 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	    .session = &session,
 	    .arena = arena};
 	slice text = take_part(&rest);
-	struct map virtusertable;
-	struct map aliases;
+	struct map_part virtual_part = {.table = NULL};
+	struct map_part alias_part = {.table = NULL};
+	struct map virtusertable = map_of(&virtual_part);
+	struct map aliases = map_of(&alias_part);
 
 	(void)fuzz_service();
 	generation = current_acquire();
 	policy = *generation->policy;
 	included = take_part(&rest);
-	virtusertable = make_map(&d, rest, add_map);
+	virtual_part.table = make_table(&d, rest, add_map);
 	policy.virtusertable = &virtusertable;
-	aliases = make_map(&d, text, add_aliases);
+	alias_part.table = make_table(&d, text, add_aliases);
 	policy.aliases = &aliases;
 	expand_some(&d, &policy);
-	table_free(aliases.table);
-	table_free(virtusertable.table);
+	table_free(alias_part.table);
+	table_free(virtual_part.table);
 	arena_free(arena);
 	generation_release(generation);
 	return 0;

@@ -27,7 +27,8 @@ shift $((OPTIND - 1))
 flags="-std=c17 -D_GNU_SOURCE -g -O1 -I$source -fno-omit-frame-pointer
 	-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all"
 # shellcheck disable=SC2046,SC2086
-libraries="$(pkg-config --libs libcares libconfuse jansson) -lcdb -lpthread"
+libraries="$(pkg-config --libs libcares libconfuse jansson
+	libpcre2-8) -lcdb -lpthread"
 
 # What uses libmilter is not needed, and the programs have a main of their own.
 parts() {

@@ -18,7 +18,8 @@ PURE = set("""
 COMPILER = re.compile(r"__(asan|ubsan|tsan|sanitizer)_\w+"
                       r"|_Unwind_\w+|__isoc23_strto\w+|__\w+_chk")
 # Of maps/ only lookups.
-LOOKUP = re.compile(r"map_find|map_name|class_(has|name|count)")
+LOOKUP = re.compile(r"map_find(_net)?|map_nets?|map_name|net_\w+"
+                    r"|class_(has|name|count)")
 
 
 def symbols(archive, kinds):

@@ -113,22 +113,37 @@ write_file(char *path, const char *text)
 	(void)close(fd);
 }
 
+static const struct map *
+load_map(struct fixture *f, const char *name, const char *type, const char *text)
+{
+	const struct map *map;
+	struct snapshot_source source = {.allow_unsafe_files = true,
+	    .has_nets = strcmp(name, "access") == 0};
+	char path[] = "/tmp/milterd-test-access-XXXXXX";
+	char item[64];
+	struct error error;
+	slice items[1];
+
+	write_file(path, text);
+	(void)snprintf(item, sizeof(item), "%s%s", type, path);
+	items[0] = slice_from_cstr(item);
+	map = snapshot_add_map(f->snapshot, slice_from_cstr(name), items, 1,
+	    &source, &error);
+	(void)unlink(path);
+	ck_assert_msg(map != NULL, "%u: %s", error.line, error.text);
+	return map;
+}
+
 const struct map *
 fixture_map(struct fixture *f, const char *name, const char *text)
 {
-	const struct map *map;
-	struct snapshot_source source = {.allow_unsafe_files = true};
-	char path[] = "/tmp/milterd-test-access-XXXXXX";
-	struct error error;
-	slice paths[1];
+	return load_map(f, name, "", text);
+}
 
-	write_file(path, text);
-	paths[0] = slice_from_cstr(path);
-	map = snapshot_add_map(f->snapshot, slice_from_cstr(name), paths, 1,
-	    &source, &error);
-	(void)unlink(path);
-	ck_assert_ptr_nonnull(map);
-	return map;
+const struct map *
+fixture_patterns(struct fixture *f, const char *name, const char *text)
+{
+	return load_map(f, name, "pcre:", text);
 }
 
 static const char *

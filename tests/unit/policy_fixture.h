@@ -36,6 +36,9 @@ const struct class *fixture_class(
 /* The text of a map file. */
 const struct map *fixture_map(
     struct fixture *f, const char *name, const char *text);
+/* The text of a file of patterns. */
+const struct map *fixture_patterns(
+    struct fixture *f, const char *name, const char *text);
 /* The text of a file of aliases; class w is complete. */
 void fixture_aliases(struct fixture *f, const char *text);
 void fixture_access(struct fixture *f, const char *text);

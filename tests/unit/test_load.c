@@ -303,7 +303,7 @@ lookup(const struct generation *g, const char *key)
 {
 	struct map_hit hit;
 
-	if (map_find(g->policy->access, slice_from_cstr(key), &hit) !=
+	if (map_find(g->policy->access, slice_from_cstr(key), NULL, &hit) !=
 	    MAP_FOUND)
 		return "-";
 	return arena_cstr(arena, hit.value);
@@ -332,7 +332,7 @@ lookup_in(const struct map *map, const char *key)
 	struct map_hit hit;
 
 	ck_assert_ptr_nonnull(map);
-	return map_find(map, slice_from_cstr(key), &hit) == MAP_FOUND
+	return map_find(map, slice_from_cstr(key), NULL, &hit) == MAP_FOUND
 		   ? arena_cstr(arena, hit.value)
 		   : "-";
 }
@@ -786,7 +786,7 @@ observe(struct observer *observer)
 	struct generation *g = current_acquire();
 	struct map_hit hit;
 
-	if (map_find(g->policy->access, SLICE("hostname"), &hit) != MAP_FOUND ||
+	if (map_find(g->policy->access, SLICE("hostname"), NULL, &hit) != MAP_FOUND ||
 	    !slice_eq(hit.value, g->policy->hostname) ||
 	    !class_has(g->policy->local, hit.value))
 		observer->torn++;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "maps/snapshot.h"
 
+#include "maps/snapshot_diff.h"
+
 #include "base/strbuf.h"
 #include "maps/table.h"
 #include "tests/unit/scratch.h"
@@ -85,7 +87,8 @@ expect(const struct map *map, const char *key, const char *value,
 {
 	struct map_hit hit = {0};
 
-	ck_assert_int_eq(map_find(map, slice_from_cstr(key), &hit), MAP_FOUND);
+	ck_assert_int_eq(
+	    map_find(map, slice_from_cstr(key), arena, &hit), MAP_FOUND);
 	ck_assert_msg(slice_eq(hit.value, slice_from_cstr(value)),
 	    "%s: " SLICE_FMT, key, SLICE_ARG(hit.value));
 	ck_assert_str_eq(hit.file, scratch_path(file));
@@ -97,7 +100,7 @@ expect_missing(const struct map *map, slice key)
 {
 	struct map_hit hit;
 
-	ck_assert_int_eq(map_find(map, key, &hit), MAP_MISSING);
+	ck_assert_int_eq(map_find(map, key, NULL, &hit), MAP_MISSING);
 }
 
 /* ---- Maps ---- */
@@ -160,6 +163,127 @@ START_TEST(earlier_file_wins)
 }
 END_TEST
 
+/* Items: a list of "text" and "pcre" files, in this order. */
+static const struct map *
+add_mixed(struct snapshot *to, const char *one, const char *two,
+    const char *three, const char *four)
+{
+	slice items[] = {file_of("one", one),
+	    arena_join(arena, SLICE("pcre:"), file_of("two", two), SLICE("")),
+	    file_of("three", three),
+	    arena_join(arena, SLICE("pcre:"), file_of("four", four), SLICE(""))};
+	struct error error = {0};
+	const struct map *map = snapshot_add_map(
+	    to, SLICE("part"), items, 4, &source, &error);
+
+	ck_assert_msg(map != NULL, "%s: %s", error.file, error.text);
+	return map;
+}
+
+START_TEST(first_item_that_answers_counts)
+{
+	const struct map *map = add_mixed(snapshot, "a 1\nb 1\n",
+	    "/^a/ 2\n/^(c)x*$/ $1-2\n", "cx 3\nD 3\nb 3\n", "/./ 4\n");
+	const struct snapshot_part *part =
+	    snapshot_find_part(snapshot, SLICE("part"));
+	char long_key[2000];
+
+	expect(map, "a", "1", "one", 1);
+	expect(map, "ab", "2", "two", 1);
+	expect(map, "b", "1", "one", 2);
+	expect(map, "cx", "c-2", "two", 2);
+	expect(map, "CX", "C-2", "two", 2);
+	expect(map, "d", "3", "three", 2);
+	expect(map, "e", "4", "four", 1);
+	expect_missing(map, SLICE(""));
+	memset(long_key, 'x', sizeof(long_key));
+	long_key[sizeof(long_key) - 1] = '\0';
+	expect(map, long_key, "4", "four", 1);
+	memset(long_key, 'a', sizeof(long_key) - 1);
+	expect(map, long_key, "2", "two", 1);
+	ck_assert_uint_eq(part->entries, 2 + 2 + 3 + 1);
+	ck_assert_str_eq(part->files->next->next->next->path, scratch_path("four"));
+}
+END_TEST
+
+/* What changes from this to another map of four files. */
+static const struct {
+	const char *one;
+	const char *two;
+	const char *three;
+	const char *four;
+	struct snapshot_diff diff;
+} mixed_diffs[] = {
+    {"a 1\nb 1\n", "/c/ 1\n", "a 2\nd 2\n", "/e/ 1\n/f/ 1\n",
+	{6, 6, 0, 0, 0}},
+    {"a 1\n", "/c/ 1\n", "a 2\nd 2\n", "/e/ 1\n/f/ 1\n", {6, 5, 0, 1, 0}},
+    {"b 1\n", "/c/ 1\n", "a 2\nd 2\n", "/e/ 1\n/f/ 1\n", {6, 6, 0, 0, 1}},
+    {"a 1\nb 1\n", "/c/ 1\n", "d 3\n", "/e/ 1\n/f/ 2\n", {6, 6, 1, 1, 1}},
+    {"a 1\nb 1\n", "", "a 2\nd 2\n", "/f/ 1\n/c/ 1\n/e/ 1\n",
+	{6, 6, 1, 1, 0}},
+    {"", "", "", "", {6, 0, 0, 6, 0}},
+};
+
+START_TEST(mixed_maps_differ)
+{
+	struct snapshot *later = snapshot_new();
+	const struct snapshot_part *before;
+	const struct snapshot_part *after;
+	struct snapshot_diff diff;
+
+	(void)add_mixed(snapshot, mixed_diffs[0].one, mixed_diffs[0].two,
+	    mixed_diffs[0].three, mixed_diffs[0].four);
+	(void)add_mixed(later, mixed_diffs[_i].one, mixed_diffs[_i].two,
+	    mixed_diffs[_i].three, mixed_diffs[_i].four);
+	before = snapshot_find_part(snapshot, SLICE("part"));
+	after = snapshot_find_part(later, SLICE("part"));
+	diff = snapshot_part_diff(before, after);
+	ck_assert_int_eq(before->digest == after->digest, _i == 0);
+	ck_assert_mem_eq(&diff, &mixed_diffs[_i].diff, sizeof(diff));
+	snapshot_release(later);
+}
+END_TEST
+
+START_TEST(broken_patterns_are_refused)
+{
+	slice items[] = {file_of("one", "a 1\n"),
+	    arena_join(arena, SLICE("pcre:"), file_of("two", "/a/ 1\n/(/ 2\n"),
+		SLICE(""))};
+	struct error error = {0};
+
+	ck_assert_ptr_null(snapshot_add_map(
+	    snapshot, SLICE("part"), items, 2, &source, &error));
+	ck_assert_str_eq(error.file, scratch_path("two"));
+	ck_assert_uint_eq(error.line, 2);
+	ck_assert_int_eq(error.exit_code, EX_DATAERR);
+}
+END_TEST
+
+START_TEST(wrong_nets_are_skipped)
+{
+	struct snapshot_source with_nets = source;
+	slice path = file_of("nets",
+	    "192.0.2 a\n192.0.2.0/24 b\n192.0.2.1/24 c\nConnect:10/8 d\n"
+	    "192.0.2.128/25 e\n");
+	const struct map *map;
+	struct map_hit hit;
+
+	with_nets.has_nets = true;
+	map = snapshot_add_map(
+	    snapshot, SLICE("nets"), &path, 1, &with_nets, NULL);
+	ck_assert_ptr_nonnull(map);
+	expect(map, "192.0.2", "a", "nets", 1);
+	expect(map, "192.0.2.128/25", "e", "nets", 5);
+	ck_assert_int_eq(
+	    map_find_net(map, SLICE("192.0.2.128/25"), &hit), MAP_FOUND);
+	ck_assert_str_eq(strbuf_slice(&warnings).ptr,
+	    "nets:3: skipped: 192.0.2.1/24: the address has bits behind its "
+	    "prefix, the net is 192.0.2\n"
+	    "nets:4: skipped: Connect:10/8: no address before the \"/\"\n"
+	    "nets:2: duplicate key \"192.0.2\", line 1 counts\n");
+}
+END_TEST
+
 static const struct {
 	const char *format; /* %s: the scratch directory */
 	const char *error;  /* NULL: loads */
@@ -168,6 +292,10 @@ static const struct {
     {"text:%s/access", NULL},
     {"TEXT:%s/access", NULL},
     {"%s/odd:name", NULL},
+    {"pcre:%s/patterns", NULL},
+    {"PCRE:%s/patterns", NULL},
+    {"pcre:%s/access", "no second delimiter"},
+    {"pcre:", "map without a file name"},
     {"hash:%s/access", "unknown map type in \"hash:"},
     {"text", "cannot open: "},
     {"text:", "map without a file name"},
@@ -181,7 +309,8 @@ START_TEST(spellings_of_a_path)
 	slice item;
 	bool loaded;
 
-	(void)file_of("access", "k v\n");
+	(void)file_of("access", "/k v\n");
+	(void)file_of("patterns", "/k/ v\n");
 	(void)file_of("odd:name", "k v\n");
 	(void)snprintf(path, sizeof(path), spellings[_i].format, scratch);
 	item = slice_from_cstr(path);
@@ -679,7 +808,7 @@ is_whole(const struct snapshot *taken)
 	const struct snapshot_part *part = snapshot_parts(taken);
 	struct map_hit hit;
 
-	return map_find(part->map, SLICE("Generation"), &hit) == MAP_FOUND &&
+	return map_find(part->map, SLICE("Generation"), NULL, &hit) == MAP_FOUND &&
 	       class_has(part->next->words, hit.value) &&
 	       class_count(part->next->words) == 1;
 }
@@ -763,6 +892,10 @@ snapshot_suite(void)
 	tcase_add_test(maps, map_from_a_file);
 	tcase_add_loop_test(maps, long_keys, 0, ROWS(key_lengths));
 	tcase_add_test(maps, earlier_file_wins);
+	tcase_add_test(maps, first_item_that_answers_counts);
+	tcase_add_loop_test(maps, mixed_maps_differ, 0, ROWS(mixed_diffs));
+	tcase_add_test(maps, broken_patterns_are_refused);
+	tcase_add_test(maps, wrong_nets_are_skipped);
 	tcase_add_loop_test(maps, spellings_of_a_path, 0, ROWS(spellings));
 	tcase_add_loop_test(maps, empty_map, 0, ROWS(empty_files));
 	tcase_add_test(maps, map_of_no_files);

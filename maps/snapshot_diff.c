@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "maps/snapshot_diff.h"
+
+#include "maps/map_private.h"
+
+/* The comparison of an older part's members with a newer part. */
+struct comparison {
+	const struct map *before; /* NULL: classes */
+	const struct snapshot_part *after;
+	struct snapshot_diff diff;
+};
+
+/* Of a key that is in several tables of a map the first entry counts. */
+static bool
+counts(const struct map *map, slice key, const struct map_hit *hit)
+{
+	struct map_hit first;
+
+	return map->part_count == 1 ||
+	       (map_find_net(map, key, &first) == MAP_FOUND &&
+		   first.value.ptr == hit->value.ptr);
+}
+
+static bool
+compare_entry(void *context, slice key, const struct map_hit *hit)
+{
+	struct comparison *comparison = context;
+	struct map_hit now;
+
+	if (!counts(comparison->before, key, hit))
+		return true;
+	if (map_find_net(comparison->after->map, key, &now) != MAP_FOUND)
+		comparison->diff.removed++;
+	else if (!slice_eq(hit->value, now.value))
+		comparison->diff.changed++;
+	return true;
+}
+
+/* The n-th list of patterns, or NULL. */
+static const struct pattern_list *
+patterns_of(const struct map *map, size_t n)
+{
+	for (size_t i = 0; i < map->part_count; i++) {
+		if (map->parts[i].patterns != NULL && n-- == 0)
+			return map->parts[i].patterns;
+	}
+	return NULL;
+}
+
+static void
+compare_maps(struct comparison *comparison)
+{
+	const struct map *before = comparison->before;
+	const struct pattern_list *patterns;
+
+	for (size_t i = 0; i < before->part_count; i++) {
+		if (before->parts[i].table != NULL)
+			table_walk(
+			    before->parts[i].table, compare_entry, comparison);
+	}
+	for (size_t n = 0; (patterns = patterns_of(before, n)) != NULL; n++)
+		comparison->diff.removed += pattern_list_missing(
+		    patterns, patterns_of(comparison->after->map, n));
+}
+
+static bool
+compare_word(void *context, slice word)
+{
+	struct comparison *comparison = context;
+
+	if (!class_has(comparison->after->words, word))
+		comparison->diff.removed++;
+	return true;
+}
+
+struct tally {
+	const struct map *map;
+	size_t count;
+};
+
+static bool
+tally_entry(void *context, slice key, const struct map_hit *hit)
+{
+	struct tally *tally = context;
+
+	if (counts(tally->map, key, hit))
+		tally->count++;
+	return true;
+}
+
+static size_t
+entries_of(const struct map *map)
+{
+	struct tally tally = {.map = map};
+
+	for (size_t i = 0; i < map->part_count; i++) {
+		if (map->parts[i].patterns != NULL)
+			tally.count +=
+			    pattern_list_count(map->parts[i].patterns);
+		else if (map->part_count == 1)
+			tally.count += table_count(map->parts[i].table);
+		else
+			table_walk(map->parts[i].table, tally_entry, &tally);
+	}
+	return tally.count;
+}
+
+static size_t
+members_of(const struct snapshot_part *part)
+{
+	if (part == NULL)
+		return 0;
+	return part->is_class ? class_count(part->words)
+			      : entries_of(part->map);
+}
+
+struct snapshot_diff
+snapshot_part_diff(
+    const struct snapshot_part *before, const struct snapshot_part *after)
+{
+	struct comparison comparison = {.after = after};
+	struct snapshot_diff *diff = &comparison.diff;
+
+	diff->before = members_of(before);
+	diff->after = members_of(after);
+	if (before == NULL || after == NULL ||
+	    before->is_class != after->is_class) {
+		diff->removed = diff->before;
+	} else if (before->is_class) {
+		class_walk(before->words, compare_word, &comparison);
+	} else if (before->digest != after->digest) {
+		comparison.before = before->map;
+		compare_maps(&comparison);
+	}
+	diff->added = diff->after - (diff->before - diff->removed);
+	return *diff;
+}
