@@ -20,7 +20,7 @@ ROOMS = {
 }
 POLICY_SYSTEM_HEADERS = {
     "assert.h", "arpa/inet.h", "ctype.h", "inttypes.h", "limits.h",
-    "netinet/in.h", "stdarg.h", "stdbool.h", "stddef.h", "stdint.h",
+    "math.h", "netinet/in.h", "stdarg.h", "stdbool.h", "stddef.h", "stdint.h",
     "stdio.h", "stdlib.h", "string.h", "strings.h"}
 # maps/ knows keys and values, not what they are for.
 MAIL_WORDS = re.compile(

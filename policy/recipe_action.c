@@ -1,0 +1,378 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Actions: what becomes of the message where a recipe matches. A delivery is
+ * written down for the caller; programs run at once, by the port.
+ */
+#include "policy/recipe_private.h"
+
+#include <string.h>
+
+#define SHELL_CHARACTERS "&|<>~;?*["
+#define STATUS_MISSING 127
+
+/*
+ * Programs.
+ */
+
+static size_t
+count_variables(const struct machine *m)
+{
+	size_t count = 0;
+
+	for (const struct binding *b = m->variables; b != NULL; b = b->older)
+		count++;
+	return count;
+}
+
+static bool
+is_shadowed(const struct machine *m, const struct binding *older)
+{
+	for (const struct binding *b = m->variables; b != older; b = b->older) {
+		if (slice_eq(b->name, older->name))
+			return true;
+	}
+	return false;
+}
+
+static void
+add_environment(struct machine *m, struct recipe_command *command)
+{
+	size_t most = count_variables(m);
+	struct recipe_variable *list =
+	    ARENA_ARRAY(m->run->arena, struct recipe_variable, most + 1);
+
+	for (const struct binding *b = m->variables; b != NULL; b = b->older) {
+		if (b->is_unset || is_shadowed(m, b))
+			continue;
+		list[command->variable_count++] =
+		    (struct recipe_variable){b->name, b->value};
+	}
+	command->variables = list;
+}
+
+static bool
+needs_shell(const struct machine *m, slice raw)
+{
+	slice characters = SLICE(SHELL_CHARACTERS);
+
+	(void)recipe_get(m, SLICE("SHELLMETAS"), &characters);
+	for (size_t i = 0; i < raw.len; i++) {
+		if (slice_index(characters, raw.ptr[i]) < characters.len)
+			return true;
+	}
+	return false;
+}
+
+static void
+ask_port(struct machine *m, const struct recipe_command *command,
+    struct recipe_program_result *ret)
+{
+	const struct recipe_ports *ports = m->run->ports;
+
+	*ret = (struct recipe_program_result){
+	    .end = RECIPE_PROGRAM_MISSING, .status = STATUS_MISSING};
+	if (ports->run_program != NULL)
+		ports->run_program(
+		    ports->context, m->run->arena, command, ret);
+	if (ret->end == RECIPE_PROGRAM_MISSING)
+		ret->status = STATUS_MISSING;
+	if (ret->end == RECIPE_PROGRAM_FAILED && ret->status == 0)
+		ret->status = 1;
+	m->last_status = ret->status;
+}
+
+bool
+recipe_run_command(struct machine *m, slice raw, slice input,
+    bool wants_output, struct recipe_program_result *ret)
+{
+	struct recipe_command command = {
+	    .line = raw, .input = input, .wants_output = wants_output};
+	struct recipe_words words = {0};
+
+	*ret = (struct recipe_program_result){0};
+	if (m->run->programs++ >= m->run->limits.programs)
+		return recipe_hit(m, "programs");
+	if (!needs_shell(m, raw)) {
+		if (!recipe_expand_words(m, raw, &words))
+			return false;
+		command.words = words.list;
+		command.word_count = words.count;
+		if (words.count == 0)
+			return true;
+	}
+	recipe_note_add(
+	    m, false, "Executing \"" SLICE_FMT "\"", SLICE_ARG(raw));
+	add_environment(m, &command);
+	ask_port(m, &command, ret);
+	if (ret->end == RECIPE_PROGRAM_TOO_SLOW)
+		return recipe_hit(m, "time");
+	if (ret->end == RECIPE_PROGRAM_MISSING)
+		recipe_note_add(m, true, "Failed to execute \"" SLICE_FMT "\"",
+		    SLICE_ARG(raw));
+	return recipe_spend_text(m, ret->output.len);
+}
+
+/*
+ * Deliveries.
+ */
+
+static struct recipe_delivery *
+deliver(struct machine *m, enum recipe_delivery_kind kind,
+    const struct recipe_flags *flags)
+{
+	struct run *run = m->run;
+	struct recipe_delivery *d;
+
+	if (run->result->delivery_count >= run->limits.deliveries) {
+		(void)recipe_hit(m, "deliveries");
+		return NULL;
+	}
+	d = ARENA_NEW(run->arena, struct recipe_delivery);
+	*d = (struct recipe_delivery){.kind = kind,
+	    .header = m->mail->header,
+	    .body = m->mail->body,
+	    .file = m->file,
+	    .line = m->line};
+	if (flags != NULL && flags->has['h'] && !flags->has['b'])
+		d->body = SLICE("");
+	if (flags != NULL && flags->has['b'] && !flags->has['h'])
+		d->header = SLICE("");
+	*run->last_delivery = d;
+	run->last_delivery = &d->next;
+	run->result->delivery_count++;
+	return d;
+}
+
+static void
+set_last_folder(struct machine *m, slice name)
+{
+	recipe_assign(m, SLICE("LASTFOLDER"), name);
+}
+
+static bool
+act_forward(struct machine *m, const struct recipe_statement *recipe,
+    const struct recipe_flags *flags)
+{
+	struct recipe_words words;
+	struct recipe_delivery *d;
+	size_t count = 0;
+
+	if (!recipe_expand_words(m, recipe->text, &words))
+		return false;
+	for (size_t i = 0; i < words.count; i++) {
+		if (words.list[i].len > 0)
+			words.list[count++] = words.list[i];
+	}
+	if (count == 0) {
+		recipe_note_add(m, true, "Forwarded to nobody");
+		return false;
+	}
+	d = deliver(m, RECIPE_FORWARD, flags);
+	if (d == NULL)
+		return false;
+	d->addresses = words.list;
+	d->address_count = count;
+	return true;
+}
+
+static bool
+is_directory_name(slice name)
+{
+	return (name.len > 0 && name.ptr[name.len - 1] == '/') ||
+	    (name.len > 1 && slice_has_suffix_nocase(name, SLICE("/.")));
+}
+
+static bool
+deliver_to_folder(
+    struct machine *m, slice name, const struct recipe_flags *flags)
+{
+	bool is_null = slice_eq(name, SLICE("/dev/null"));
+	struct recipe_delivery *d =
+	    deliver(m, is_null ? RECIPE_DROP : RECIPE_FOLDER, flags);
+
+	if (d == NULL)
+		return false;
+	d->name = name;
+	set_last_folder(m, name);
+	return true;
+}
+
+/* Of several names all count where the first is a directory. */
+static bool
+act_folder(struct machine *m, const struct recipe_statement *recipe,
+    const struct recipe_flags *flags)
+{
+	struct recipe_words words;
+	size_t count = 1;
+
+	if (!recipe_expand_words(m, recipe->text, &words))
+		return false;
+	if (words.count == 0 || words.list[0].len == 0) {
+		recipe_note_add(m, true, "Missing action");
+		return false;
+	}
+	if (is_directory_name(words.list[0]))
+		count = words.count;
+	else if (words.count > 1)
+		recipe_note_add(m, true, "Skipped \"" SLICE_FMT "\"",
+		    SLICE_ARG(words.list[1]));
+	for (size_t i = 0; i < count; i++) {
+		if (!deliver_to_folder(m, words.list[i], flags))
+			return false;
+	}
+	return true;
+}
+
+static bool
+wants_header(const struct recipe_flags *flags)
+{
+	return flags->has['h'] || !flags->has['b'];
+}
+
+static bool
+wants_body(const struct recipe_flags *flags)
+{
+	return flags->has['b'] || !flags->has['h'];
+}
+
+static bool
+waits(const struct recipe_flags *flags)
+{
+	return flags->has['w'] || flags->has['W'] || flags->is_locked;
+}
+
+/* What procmail calls a success of a program that it has written to. */
+static bool
+has_succeeded(const struct recipe_flags *flags,
+    const struct recipe_program_result *result)
+{
+	if (result->end == RECIPE_PROGRAM_MISSING)
+		return false;
+	if (waits(flags) && result->status != 0)
+		return false;
+	return result->has_read_all || flags->has['i'];
+}
+
+static void
+tell_failure(struct machine *m, const struct recipe_flags *flags,
+    const struct recipe_program_result *result, slice raw)
+{
+	if (result->status != 0 && waits(flags) && !flags->has['W'])
+		recipe_note_add(m, true,
+		    "Program failure (%d) of \"" SLICE_FMT "\"",
+		    result->status, SLICE_ARG(raw));
+}
+
+static bool
+act_filter(struct machine *m, const struct recipe_statement *recipe,
+    const struct recipe_flags *flags)
+{
+	struct recipe_program_result result;
+	slice input =
+	    recipe_mail_text(m, wants_header(flags), wants_body(flags));
+
+	if (!recipe_run_command(m, recipe->text, input, true, &result))
+		return false;
+	if (!has_succeeded(flags, &result)) {
+		tell_failure(m, flags, &result, recipe->text);
+		recipe_note_add(m, true, "Rescue of unfiltered data succeeded");
+		return false;
+	}
+	recipe_mail_replace(
+	    m, result.output, wants_header(flags), wants_body(flags));
+	return true;
+}
+
+static bool
+act_pipe(struct machine *m, const struct recipe_statement *recipe,
+    const struct recipe_flags *flags)
+{
+	struct recipe_program_result result;
+	struct recipe_delivery *d;
+	slice input =
+	    recipe_mail_text(m, wants_header(flags), wants_body(flags));
+
+	if (!recipe_run_command(m, recipe->text, input, false, &result))
+		return false;
+	if (!has_succeeded(flags, &result)) {
+		tell_failure(m, flags, &result, recipe->text);
+		return false;
+	}
+	d = deliver(m, RECIPE_PROGRAM, flags);
+	if (d != NULL)
+		d->name = recipe->text;
+	set_last_folder(m, recipe->text);
+	return d != NULL;
+}
+
+static slice
+without_one_newline(slice s)
+{
+	if (s.len > 0 && s.ptr[s.len - 1] == '\n')
+		s.len--;
+	return s;
+}
+
+/* NAME=| command: delivers nothing. */
+static bool
+act_capture(struct machine *m, const struct recipe_statement *recipe,
+    const struct recipe_flags *flags)
+{
+	struct recipe_program_result result;
+	slice input =
+	    recipe_mail_text(m, wants_header(flags), wants_body(flags));
+
+	if (!recipe_run_command(m, recipe->text, input, true, &result))
+		return false;
+	if (recipe->name.len > 0)
+		recipe_assign(
+		    m, recipe->name, without_one_newline(result.output));
+	if (!has_succeeded(flags, &result)) {
+		tell_failure(m, flags, &result, recipe->text);
+		return false;
+	}
+	return true;
+}
+
+static bool
+act(struct machine *m, const struct recipe_statement *recipe,
+    const struct recipe_flags *flags, bool *ret_is_delivery)
+{
+	struct recipe_flags whole = *flags;
+
+	*ret_is_delivery = true;
+	switch (recipe->action) {
+	case ACTION_FORWARD:
+		return act_forward(m, recipe, flags);
+	case ACTION_FOLDER:
+		/* A filter is no folder: the flag and its h and b go. */
+		if (flags->has['f'])
+			whole.has['h'] = whole.has['b'] = false;
+		return act_folder(m, recipe, &whole);
+	case ACTION_PIPE:
+		*ret_is_delivery = !flags->has['f'];
+		return *ret_is_delivery ? act_pipe(m, recipe, flags)
+					: act_filter(m, recipe, flags);
+	case ACTION_CAPTURE:
+		*ret_is_delivery = false;
+		return act_capture(m, recipe, flags);
+	case ACTION_MISSING:
+		recipe_note_add(m, true, "Missing action");
+		return false;
+	case ACTION_BLOCK:
+		break;
+	}
+	return false;
+}
+
+bool
+recipe_act(struct machine *m, const struct recipe_statement *recipe,
+    const struct recipe_flags *flags)
+{
+	bool is_delivery;
+	bool done = act(m, recipe, flags, &is_delivery);
+
+	if (done && is_delivery && !flags->has['c'])
+		m->is_done = true;
+	return done;
+}

@@ -1,0 +1,797 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * From the text of an rc file to statements. procmail reads its file while it
+ * runs it; nothing that it reads decides where a recipe ends but quotes,
+ * backslashes and line ends, so the places are the same when it is read before.
+ */
+#include "policy/recipe_private.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define NESTING_MAX 100
+#define FLAG_LETTERS "HBDAaEehbfcwWir"
+
+struct reading {
+	struct arena *arena;
+	struct recipe_file *file;
+	const char *text;
+	size_t len;
+	size_t at;
+	unsigned line;
+	recipe_warn *warn;
+	void *context;
+	struct error *error;
+	bool has_failed;
+};
+
+__attribute__((format(printf, 3, 4))) static void
+warn_at(struct reading *r, unsigned line, const char *format, ...)
+{
+	va_list args;
+	slice text;
+
+	if (r->warn == NULL)
+		return;
+	va_start(args, format);
+	text = arena_vprintf(r->arena, format, args);
+	va_end(args);
+	text = arena_printf(r->arena, "%s:%u: " SLICE_FMT, r->file->path, line,
+	    SLICE_ARG(text));
+	r->warn(r->context, text.ptr);
+}
+
+bool
+recipe_is_name(char c, bool is_first)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' ||
+	    (!is_first && ascii_is_digit(c));
+}
+
+static int
+peek(const struct reading *r, size_t ahead)
+{
+	return r->at + ahead < r->len ? (unsigned char)r->text[r->at + ahead]
+				      : -1;
+}
+
+static bool
+is_blank(int c)
+{
+	return c == ' ' || c == '\t';
+}
+
+static bool
+is_space_or_end(int c)
+{
+	return c < 0 || is_blank(c) || c == '\n';
+}
+
+static int
+take(struct reading *r)
+{
+	int c = peek(r, 0);
+
+	if (c < 0)
+		return c;
+	r->at++;
+	if (c == '\n')
+		r->line++;
+	return c;
+}
+
+static void
+skip_blanks(struct reading *r)
+{
+	while (is_blank(peek(r, 0)) ||
+	    (peek(r, 0) == '\\' && peek(r, 1) == '\n')) {
+		if (take(r) == '\\')
+			(void)take(r);
+	}
+}
+
+static void
+skip_line(struct reading *r)
+{
+	while (peek(r, 0) >= 0 && take(r) != '\n')
+		continue;
+}
+
+/* Blanks, line ends and comments. */
+static void
+skip_space(struct reading *r)
+{
+	for (;;) {
+		skip_blanks(r);
+		if (peek(r, 0) == '\n')
+			(void)take(r);
+		else if (peek(r, 0) == '#')
+			skip_line(r);
+		else
+			return;
+	}
+}
+
+/* Over a quoted part to behind its end; the opening quote is next. */
+static void
+skip_quoted(struct reading *r)
+{
+	int quote = take(r);
+	int c;
+
+	while ((c = take(r)) >= 0 && c != quote) {
+		if (c == '\\' && quote != '\'')
+			(void)take(r);
+	}
+	if (c < 0)
+		warn_at(r, r->line, "a quote is not closed");
+}
+
+static bool
+is_quote(int c)
+{
+	return c == '\'' || c == '"' || c == '`';
+}
+
+/* Raw text up to an unquoted blank or line end. */
+static slice
+take_word(struct reading *r)
+{
+	size_t from = r->at;
+
+	for (;;) {
+		int c = peek(r, 0);
+
+		if (is_space_or_end(c))
+			break;
+		if (is_quote(c)) {
+			skip_quoted(r);
+			continue;
+		}
+		(void)take(r);
+		if (c == '\\')
+			(void)take(r);
+	}
+	return (slice){r->text + from, r->at - from};
+}
+
+/* Raw text up to the line's end, quotes and continuations respected. A comment
+ * at the beginning of a word ends it. */
+static slice
+take_words(struct reading *r)
+{
+	size_t from = r->at;
+	slice text;
+
+	for (;;) {
+		skip_blanks(r);
+		if (peek(r, 0) == '#' || peek(r, 0) == '\n' || peek(r, 0) < 0)
+			break;
+		(void)take_word(r);
+	}
+	text = (slice){r->text + from, r->at - from};
+	skip_line(r);
+	return slice_trim(text);
+}
+
+/* A line as it stands, its continuations joined to it without the blanks they
+ * begin with; quotes mean nothing. */
+static slice
+take_line(struct reading *r)
+{
+	struct strbuf line;
+	int c;
+
+	strbuf_init(&line, r->arena);
+	while ((c = take(r)) >= 0 && c != '\n') {
+		if (c == '\\' && peek(r, 0) == '\n') {
+			(void)take(r);
+			while (is_blank(peek(r, 0)))
+				(void)take(r);
+			continue;
+		}
+		strbuf_add_char(&line, (char)c);
+	}
+	return strbuf_slice(&line);
+}
+
+static slice
+take_name(struct reading *r)
+{
+	size_t from = r->at;
+
+	while (peek(r, 0) >= 0 &&
+	    recipe_is_name((char)peek(r, 0), r->at == from))
+		r->at++;
+	return (slice){r->text + from, r->at - from};
+}
+
+static struct recipe_statement *
+statement_new(struct reading *r, enum statement_kind kind)
+{
+	struct recipe_statement *s =
+	    ARENA_NEW(r->arena, struct recipe_statement);
+
+	s->kind = kind;
+	s->line = r->line;
+	return s;
+}
+
+/*
+ * Conditions.
+ */
+
+static slice
+trim_left(slice s)
+{
+	while (s.len > 0 && is_blank((unsigned char)s.ptr[0]))
+		s = slice_from(s, 1);
+	return s;
+}
+
+static slice
+trim_right(slice s)
+{
+	while (s.len > 0 && ascii_is_space(s.ptr[s.len - 1]))
+		s.len--;
+	return s;
+}
+
+/* strtod(3) without the locale's point, infinities and the like. */
+static bool
+take_number(slice *text, double *ret)
+{
+	char buffer[64];
+	slice head = slice_first(*text, sizeof(buffer) - 1);
+	char *end;
+
+	if (head.len == 0 ||
+	    (strchr("+-.0123456789", head.ptr[0]) == NULL) ||
+	    head.ptr[0] == '\0')
+		return false;
+	memcpy(buffer, head.ptr, head.len);
+	buffer[head.len] = '\0';
+	*ret = strtod(buffer, &end);
+	if (end == buffer)
+		return false;
+	*text = slice_from(*text, (size_t)(end - buffer));
+	return true;
+}
+
+/* "w^x" and blanks. */
+static bool
+take_weight(slice *text, struct recipe_condition *c)
+{
+	slice rest = *text;
+	double weight;
+	double factor;
+
+	if (!take_number(&rest, &weight) || rest.len == 0 ||
+	    rest.ptr[0] != '^')
+		return false;
+	rest = slice_from(rest, 1);
+	if (!take_number(&rest, &factor) ||
+	    (rest.len > 0 && !is_blank((unsigned char)rest.ptr[0])))
+		return false;
+	c->is_weighted = true;
+	c->weight = weight;
+	c->factor = factor;
+	*text = trim_left(rest);
+	return true;
+}
+
+/* "NAME ??" and blanks. */
+static bool
+take_variable(slice *text, struct recipe_condition *c)
+{
+	size_t len = 0;
+	slice rest;
+
+	while (len < text->len && recipe_is_name(text->ptr[len], len == 0))
+		len++;
+	if (len == 0)
+		return false;
+	rest = trim_left(slice_from(*text, len));
+	if (rest.len < 2 || rest.ptr[0] != '?' || rest.ptr[1] != '?')
+		return false;
+	c->variable = slice_first(*text, len);
+	*text = trim_left(slice_from(rest, 2));
+	return true;
+}
+
+static bool
+take_mark(slice *text, char mark)
+{
+	if (text->len == 0 || text->ptr[0] != mark)
+		return false;
+	*text = trim_left(slice_from(*text, 1));
+	return true;
+}
+
+void
+recipe_read_condition(slice text, unsigned line, struct recipe_condition *ret)
+{
+	ret->line = line;
+	text = trim_right(trim_left(text));
+	ret->raw = text;
+	for (;;) {
+		if (take_mark(&text, '!'))
+			ret->is_negated = !ret->is_negated;
+		else if (!take_weight(&text, ret) &&
+		    !take_variable(&text, ret))
+			break;
+	}
+	ret->kind = CONDITION_REGEX;
+	if (take_mark(&text, '$'))
+		ret->kind = CONDITION_EXPAND;
+	else if (take_mark(&text, '<'))
+		ret->kind = CONDITION_SMALLER;
+	else if (take_mark(&text, '>'))
+		ret->kind = CONDITION_LARGER;
+	else if (take_mark(&text, '?'))
+		ret->kind = CONDITION_PROGRAM;
+	ret->text = text;
+}
+
+static void
+keep_regex(struct reading *r, struct recipe_regex *regex)
+{
+	struct recipe_file *file = r->file;
+
+	if (file->regex_count == file->regex_size) {
+		size_t size = file->regex_size == 0 ? 64 : file->regex_size * 2;
+		struct recipe_regex **grown =
+		    ARENA_ARRAY(r->arena, struct recipe_regex *, size);
+
+		if (file->regex_count > 0)
+			memcpy(grown, file->regexes,
+			    file->regex_count * sizeof(*grown));
+		file->regexes = grown;
+		file->regex_size = size;
+	}
+	file->regexes[file->regex_count++] = regex;
+}
+
+static void
+compile(struct reading *r, struct recipe_condition *c, bool case_matters)
+{
+	struct recipe_regex_options options = {.case_matters = case_matters};
+	struct recipe_regex_note note = {0};
+	struct error error = {.text = ""};
+	struct recipe_regex *regex = recipe_regex_compile(
+	    r->arena, c->text, options, &note, &error);
+
+	if (regex == NULL) {
+		warn_at(r, c->line, "%s", error.text);
+		return;
+	}
+	if (note.is_unbalanced)
+		warn_at(r, c->line, "Invalid regexp \"" SLICE_FMT "\"",
+		    SLICE_ARG(c->text));
+	c->regex[case_matters] = regex;
+	keep_regex(r, regex);
+}
+
+static void
+check_size(struct reading *r, const struct recipe_condition *c)
+{
+	slice digits = c->text;
+
+	if (!slice_is_number(digits))
+		warn_at(r, c->line, "Skipped \"" SLICE_FMT "\"",
+		    SLICE_ARG(digits));
+}
+
+static void
+prepare(struct reading *r, struct recipe_condition *c,
+    const struct recipe_flags *flags)
+{
+	if (c->kind == CONDITION_SMALLER || c->kind == CONDITION_LARGER)
+		check_size(r, c);
+	if (c->kind != CONDITION_REGEX)
+		return;
+	if (flags == NULL || !flags->has['D'])
+		compile(r, c, false);
+	if (flags == NULL || flags->has['D'])
+		compile(r, c, true);
+}
+
+static struct recipe_condition *
+read_condition(struct reading *r, const struct recipe_flags *flags)
+{
+	struct recipe_condition *c =
+	    ARENA_NEW(r->arena, struct recipe_condition);
+	unsigned line = r->line;
+
+	recipe_read_condition(take_line(r), line, c);
+	prepare(r, c, flags);
+	return c;
+}
+
+/* With a star each; or, in recipes of old, `count` lines as they are. */
+static void
+read_conditions(struct reading *r, struct recipe_statement *s, long count)
+{
+	struct recipe_condition **end = &s->conditions;
+
+	for (;;) {
+		skip_space(r);
+		if (count < 0 ? peek(r, 0) != '*' : count-- == 0)
+			return;
+		if (peek(r, 0) == '*')
+			(void)take(r);
+		if (peek(r, 0) < 0)
+			return;
+		*end = read_condition(r, s->flags);
+		end = &(*end)->next;
+	}
+}
+
+/*
+ * The recipe's line.
+ */
+
+static bool
+is_plain(slice head)
+{
+	for (size_t i = 0; i < head.len; i++) {
+		if (head.ptr[i] == '\0' ||
+		    strchr("$\"'`\\", head.ptr[i]) != NULL)
+			return false;
+	}
+	return true;
+}
+
+void
+recipe_read_flags(slice head, struct recipe_flags *ret, slice *ret_skipped)
+{
+	memset(ret, 0, sizeof(*ret));
+	*ret_skipped = SLICE("");
+	for (size_t i = 0; i < head.len; i++) {
+		char c = head.ptr[i];
+
+		if (is_blank((unsigned char)c))
+			continue;
+		if (c == ':') {
+			ret->is_locked = true;
+			return;
+		}
+		if (c == '#' && (i == 0 || is_blank((unsigned char)
+				     head.ptr[i - 1])))
+			return;
+		if (c == '\0' || strchr(FLAG_LETTERS, c) == NULL) {
+			*ret_skipped = slice_from(head, i);
+			return;
+		}
+		ret->has[(unsigned char)c] = true;
+	}
+}
+
+static void
+read_head(struct reading *r, struct recipe_statement *s)
+{
+	struct recipe_flags *flags;
+	slice skipped;
+
+	s->head = take_words(r);
+	if (!is_plain(s->head))
+		return;
+	flags = ARENA_NEW(r->arena, struct recipe_flags);
+	recipe_read_flags(s->head, flags, &skipped);
+	s->flags = flags;
+	if (skipped.len > 0)
+		warn_at(r, s->line, "Skipped \"" SLICE_FMT "\"",
+		    SLICE_ARG(skipped));
+}
+
+/*
+ * Actions.
+ */
+
+static bool read_statements(
+    struct reading *r, unsigned depth, struct recipe_statement **ret_first);
+
+static void
+read_line_action(
+    struct reading *r, struct recipe_statement *s, enum action_kind kind)
+{
+	(void)take(r);
+	s->action = kind;
+	s->text = take_line(r);
+}
+
+/* "NAME=|", blanks about the "=" allowed. */
+static bool
+read_capture(struct reading *r, struct recipe_statement *s)
+{
+	size_t at = r->at;
+	slice name = take_name(r);
+
+	skip_blanks(r);
+	if (name.len > 0 && peek(r, 0) == '=') {
+		bool has_blank = r->at != at + name.len;
+
+		(void)take(r);
+		skip_blanks(r);
+		if (peek(r, 0) == '|') {
+			/* A blank before "=": nothing is assigned. */
+			s->name = has_blank ? SLICE("") : name;
+			read_line_action(r, s, ACTION_CAPTURE);
+			return true;
+		}
+	}
+	r->at = at;
+	return false;
+}
+
+static bool
+read_block(struct reading *r, struct recipe_statement *s, unsigned depth)
+{
+	(void)take(r);
+	s->action = ACTION_BLOCK;
+	if (depth + 1 > NESTING_MAX) {
+		r->has_failed = true;
+		return error_at(r->error, r->file->path, s->line,
+		    "blocks nested more than %d deep", NESTING_MAX);
+	}
+	if (!read_statements(r, depth + 1, &s->block))
+		return false;
+	s->block_end = r->line;
+	return true;
+}
+
+static bool
+read_action(struct reading *r, struct recipe_statement *s, unsigned depth)
+{
+	unsigned line;
+
+	skip_space(r);
+	line = r->line;
+	switch (peek(r, 0)) {
+	case -1:
+		warn_at(r, s->line, "Missing action");
+		s->action = ACTION_MISSING;
+		return true;
+	case '!':
+		read_line_action(r, s, ACTION_FORWARD);
+		return true;
+	case '|':
+		read_line_action(r, s, ACTION_PIPE);
+		return true;
+	case '{':
+		if (is_space_or_end(peek(r, 1)))
+			return read_block(r, s, depth);
+		break;
+	case '}':
+		if (is_space_or_end(peek(r, 1))) {
+			warn_at(r, line, "Missing action");
+			s->action = ACTION_MISSING;
+			return true;
+		}
+		break;
+	default:
+		break;
+	}
+	if (read_capture(r, s))
+		return true;
+	s->action = ACTION_FOLDER;
+	s->text = take_words(r);
+	if (s->text.len > 0 && strchr(":*", s->text.ptr[0]) != NULL)
+		warn_at(r, line, "a folder called \"" SLICE_FMT
+		    "\": is something missing before it?",
+		    SLICE_ARG(s->text));
+	return true;
+}
+
+static bool
+has_flag(const struct recipe_statement *s, char flag)
+{
+	return s->flags == NULL || s->flags->has[(unsigned char)flag];
+}
+
+static bool
+is_body_variable(slice name)
+{
+	return slice_eq(name, SLICE("B")) || slice_eq(name, SLICE("HB")) ||
+	    slice_eq(name, SLICE("BH")) ||
+	    slice_eq(name, SLICE("BODY_DECODED"));
+}
+
+/* Sizes need the body, too; so does all that hands the message on. */
+static bool
+needs_body(const struct recipe_statement *s)
+{
+	if (has_flag(s, 'B') || s->action == ACTION_PIPE ||
+	    s->action == ACTION_CAPTURE || has_flag(s, 'c'))
+		return true;
+	for (const struct recipe_condition *c = s->conditions; c != NULL;
+	     c = c->next) {
+		if (c->kind == CONDITION_EXPAND ||
+		    is_body_variable(c->variable) ||
+		    (c->kind != CONDITION_REGEX && c->variable.len == 0))
+			return true;
+	}
+	return false;
+}
+
+static bool
+read_recipe(struct reading *r, unsigned depth, struct recipe_statement *s)
+{
+	long count = 0;
+	bool has_number = false;
+	bool is_new;
+
+	(void)take(r);
+	while (peek(r, 0) >= '0' && peek(r, 0) <= '9') {
+		count = count * 10 + (take(r) - '0');
+		has_number = true;
+		if (count > 1000000)
+			count = 1000000;
+	}
+	is_new = has_number && count == 0;
+	read_head(r, s);
+	read_conditions(r, s, is_new ? -1 : has_number ? count : 1);
+	r->file->recipes++;
+	if (!read_action(r, s, depth))
+		return false;
+	if (needs_body(s))
+		r->file->needs_body = true;
+	return true;
+}
+
+/*
+ * Assignments.
+ */
+
+static bool
+names_a_file(slice name)
+{
+	return slice_eq(name, SLICE("INCLUDERC")) ||
+	    slice_eq(name, SLICE("SWITCHRC"));
+}
+
+static void
+skip_bad_word(struct reading *r)
+{
+	unsigned line = r->line;
+	slice word = take_word(r);
+
+	warn_at(r, line, "Skipped \"" SLICE_FMT "\"", SLICE_ARG(word));
+}
+
+/* One word of a line that is no recipe; NULL where it is nothing. */
+static struct recipe_statement *
+read_word(struct reading *r)
+{
+	struct recipe_statement *s = statement_new(r, STATEMENT_UNSET);
+	size_t at;
+
+	s->name = take_name(r);
+	at = r->at;
+	if (s->name.len == 0) {
+		skip_bad_word(r);
+		return NULL;
+	}
+	skip_blanks(r);
+	if (peek(r, 0) == '=') {
+		(void)take(r);
+		skip_blanks(r);
+		s->kind = STATEMENT_ASSIGN;
+		s->value = take_word(r);
+		if (names_a_file(s->name))
+			r->file->needs_body = true;
+		if (memchr(s->value.ptr, '`', s->value.len) != NULL)
+			r->file->needs_body = true;
+		return s;
+	}
+	r->at = at;
+	if (!is_space_or_end(peek(r, 0))) {
+		warn_at(r, s->line, "Skipped \"" SLICE_FMT "\"",
+		    SLICE_ARG(s->name));
+		skip_bad_word(r);
+		return NULL;
+	}
+	return s;
+}
+
+/*
+ * The whole.
+ */
+
+static bool
+is_brace(const struct reading *r)
+{
+	return peek(r, 0) == '}' && is_space_or_end(peek(r, 1));
+}
+
+static bool
+read_statements(
+    struct reading *r, unsigned depth, struct recipe_statement **ret_first)
+{
+	struct recipe_statement **end = ret_first;
+
+	for (;;) {
+		struct recipe_statement *s;
+
+		skip_space(r);
+		if (peek(r, 0) < 0) {
+			if (depth > 0)
+				warn_at(r, r->line, "Missing closing brace");
+			return true;
+		}
+		if (is_brace(r)) {
+			(void)take(r);
+			if (depth > 0)
+				return true;
+			warn_at(r, r->line, "Closing brace unexpected");
+			continue;
+		}
+		if (peek(r, 0) == ':') {
+			s = statement_new(r, STATEMENT_RECIPE);
+			if (!read_recipe(r, depth, s))
+				return false;
+		} else {
+			s = read_word(r);
+		}
+		if (s != NULL) {
+			*end = s;
+			end = &s->next;
+		}
+	}
+}
+
+struct recipe_file *
+recipe_file_read(struct arena *arena, const char *path, slice text,
+    recipe_warn *warn, void *context, struct error *error)
+{
+	struct recipe_file *file = ARENA_NEW(arena, struct recipe_file);
+	struct reading r = {.arena = arena,
+	    .file = file,
+	    .text = text.ptr,
+	    .len = text.len,
+	    .line = 1,
+	    .warn = warn,
+	    .context = context,
+	    .error = error};
+
+	file->path = arena_cstr(arena, slice_from_cstr(path));
+	if (text.len > RECIPE_FILE_MAX) {
+		(void)error_at(error, path, 0, "more than %d bytes",
+		    RECIPE_FILE_MAX);
+		return NULL;
+	}
+	if (slice_index(text, '\0') < text.len) {
+		(void)error_at(error, path, 0, "a NUL byte in it");
+		return NULL;
+	}
+	r.text = arena_copy(arena, text).ptr;
+	if (read_statements(&r, 0, &file->first))
+		return file;
+	recipe_file_free(file);
+	return NULL;
+}
+
+void
+recipe_file_free(struct recipe_file *file)
+{
+	for (size_t i = 0; file != NULL && i < file->regex_count; i++)
+		recipe_regex_free(file->regexes[i]);
+}
+
+const char *
+recipe_file_path(const struct recipe_file *file)
+{
+	return file->path;
+}
+
+size_t
+recipe_file_recipes(const struct recipe_file *file)
+{
+	return file->recipes;
+}
+
+bool
+recipe_file_needs_body(const struct recipe_file *file)
+{
+	return file->needs_body;
+}
