@@ -12,7 +12,7 @@ set -u
 
 source=$(cd "$(dirname "$0")/../.." && pwd)
 seconds=600
-targets='address header map_text aliases config policyd socketmap control'
+targets='address header map_text aliases config policyd socketmap control redis'
 CLANG=${CLANG:-clang}
 
 while getopts s: option; do
@@ -27,8 +27,8 @@ shift $((OPTIND - 1))
 flags="-std=c17 -D_GNU_SOURCE -g -O1 -I$source -fno-omit-frame-pointer
 	-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all"
 # shellcheck disable=SC2046,SC2086
-libraries="$(pkg-config --libs libcares libconfuse jansson
-	libpcre2-8) -lcdb -lpthread"
+libraries="$(pkg-config --libs libcares libconfuse jansson hiredis
+	libpcre2-8 lmdb) -lcdb -lpthread"
 
 # What uses libmilter is not needed, and the programs have a main of their own.
 parts() {
