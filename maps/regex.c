@@ -240,6 +240,8 @@ static const char *
 limit_name(int result)
 {
 	switch (result) {
+	case PCRE2_ERROR_CALLOUT:
+		return "step limit";
 	case PCRE2_ERROR_MATCHLIMIT:
 		return "match limit";
 	case PCRE2_ERROR_DEPTHLIMIT:
@@ -312,6 +314,61 @@ take_groups(slice text, pcre2_match_data *data, const struct regex *regex,
 	}
 }
 
+/* What a callout costs beside the bytes. */
+#define STEPS_OF_CALLOUT 8
+
+struct payment {
+	unsigned long *steps;
+	size_t at;
+};
+
+static int
+on_payment(pcre2_callout_block *place, void *context)
+{
+	struct payment *payment = context;
+	size_t at = place->current_position;
+	size_t moved =
+	    at > payment->at ? at - payment->at : payment->at - at;
+
+	payment->at = at;
+	if (moved + STEPS_OF_CALLOUT > *payment->steps) {
+		*payment->steps = 0;
+		return PCRE2_ERROR_CALLOUT;
+	}
+	*payment->steps -= moved + STEPS_OF_CALLOUT;
+	return 0;
+}
+
+static int
+run_paid(const struct regex *regex, const struct regex_subject *subject,
+    pcre2_match_data *data)
+{
+	struct payment payment = {subject->steps, subject->from};
+	pcre2_match_context *limits = pcre2_match_context_copy(regex->limits);
+	int result = PCRE2_ERROR_NOMEMORY;
+
+	if (limits == NULL)
+		return result;
+	(void)pcre2_set_callout(limits, on_payment, &payment);
+	result = run(regex, subject, data, limits);
+	pcre2_match_context_free(limits);
+	return result;
+}
+
+static int
+run_within_limits(const struct regex *regex,
+    const struct regex_subject *subject, pcre2_match_data *data)
+{
+	int result;
+
+	if (subject->steps != NULL)
+		return run_paid(regex, subject, data);
+	result = run(regex, subject, data, regex->limits);
+	if (result == PCRE2_ERROR_JIT_STACKLIMIT)
+		result = run_on_large_stack(regex, subject, data);
+	return result;
+}
+
 enum regex_result
 regex_match(const struct regex *regex, const struct regex_subject *subject,
     struct regex_match *ret_match)
@@ -321,9 +378,7 @@ regex_match(const struct regex *regex, const struct regex_subject *subject,
 	int result = PCRE2_ERROR_NOMEMORY;
 
 	if (data != NULL)
-		result = run(regex, subject, data, regex->limits);
-	if (result == PCRE2_ERROR_JIT_STACKLIMIT)
-		result = run_on_large_stack(regex, subject, data);
+		result = run_within_limits(regex, subject, data);
 	if (result >= 0)
 		take_groups(subject->text, data, regex, ret_match);
 	pcre2_match_data_free(data);

@@ -70,6 +70,12 @@ struct regex_subject {
 	size_t from; /* the match begins here or later; what is before it is
 		      * seen by ^, \b and lookbehind */
 	unsigned options;
+	/* NULL, or what this match may cost, and what is left of that: where
+	 * the pattern has "(?C)", the bytes passed since the last such place,
+	 * forwards or backwards, are paid for. So a pattern that has one behind
+	 * everything it can come back to is bounded closely, whatever the
+	 * text. */
+	unsigned long *steps;
 };
 
 struct regex_match {

@@ -40,7 +40,8 @@ struct automaton_found {
 
 /* Of all matches the one that ends first. With `wants_match` and a \/ on the
  * way: of all matches the ones whose \/ comes first, and of those the longest;
- * where one without any \/ ends before those, that. */
+ * where one without any \/ ends before those, that. `ret_found` may be
+ * NULL. */
 enum recipe_answer automaton_run(const struct automaton *automaton,
     struct recipe_matcher *matcher, const struct automaton_search *search,
     struct automaton_found *ret_found);

@@ -1,20 +1,29 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "policy/recipe_regex.h"
 
+#include "maps/regex.h"
 #include "policy/recipe_automaton.h"
 #include "policy/recipe_pattern.h"
+#include "policy/recipe_translate.h"
 
 #include <assert.h>
 #include <string.h>
 
-/* A few milliseconds each; what a message may take grows with its size, since
- * already reading it once for every recipe does. */
-#define STEPS_OF_MATCH 2000000
-#define STEPS_OF_MESSAGE 20000000
-#define STEPS_OF_BYTE 64
+/* A few milliseconds for a match, some tens for a message. Both grow with the
+ * message, since reading it once costs something already. */
+#define STEPS_OF_MATCH 1000000
+#define STEPS_OF_MESSAGE 10000000
+#define BYTES_OF_STEP 8
 
+/*
+ * PCRE2 looks where a match begins, and mostly finds none, which is the quick
+ * and usual answer. The automaton finds where it ends and what MATCH is, and
+ * does everything where PCRE2 gave up, or where there is no machine code
+ * because the expression is used once or is too much for PCRE2.
+ */
 struct recipe_regex {
 	const struct automaton *automaton;
+	struct regex *finder; /* may be NULL */
 	bool has_split;
 };
 
@@ -23,6 +32,19 @@ drop_backslash(slice pattern)
 {
 	return slice_from(
 	    pattern, pattern.len > 0 && pattern.ptr[0] == '\\' ? 1 : 0);
+}
+
+static struct regex *
+make_finder(const struct pattern *tree)
+{
+	struct arena *arena = arena_new(0);
+	struct regex_error error;
+	struct regex *finder = regex_compile(recipe_translate(arena, tree),
+	    REGEX_DOLLAR_END | (tree->ignore_case ? REGEX_CASELESS : 0),
+	    &error);
+
+	arena_free(arena);
+	return finder;
 }
 
 struct recipe_regex *
@@ -46,6 +68,7 @@ recipe_regex_compile(struct arena *arena, slice pattern,
 		return NULL;
 	regex = ARENA_NEW(arena, struct recipe_regex);
 	regex->automaton = automaton_new(arena, &tree);
+	regex->finder = options.once ? NULL : make_finder(&tree);
 	regex->has_split = tree.has_split;
 	if (ret_note != NULL)
 		ret_note->is_unbalanced = tree.is_unbalanced;
@@ -55,7 +78,8 @@ recipe_regex_compile(struct arena *arena, slice pattern,
 void
 recipe_regex_free(struct recipe_regex *regex)
 {
-	(void)regex;
+	if (regex != NULL)
+		regex_free(regex->finder);
 }
 
 bool
@@ -69,8 +93,8 @@ recipe_matcher_init(
     struct recipe_matcher *matcher, struct arena *arena, size_t size)
 {
 	*matcher = (struct recipe_matcher){.arena = arena,
-	    .steps_left = STEPS_OF_MESSAGE + STEPS_OF_BYTE * size,
-	    .steps_match = STEPS_OF_MATCH + size};
+	    .steps_left = STEPS_OF_MESSAGE + size / 2,
+	    .steps_match = STEPS_OF_MATCH + size / BYTES_OF_STEP};
 }
 
 static bool
@@ -93,19 +117,67 @@ take_match(
 	match->match = slice_first(text, slice_index(text, '\0'));
 }
 
+/* Half of what a match may cost is PCRE2's, so that something is left. */
+static enum regex_result
+find_start(const struct recipe_regex *regex, struct recipe_matcher *matcher,
+    slice area, ptrdiff_t *from)
+{
+	unsigned long most =
+	    (unsigned long)(matcher->steps_left < matcher->steps_match
+				? matcher->steps_left
+				: matcher->steps_match) /
+	    2;
+	unsigned long left = most;
+	struct regex_subject subject = {.text = {area.ptr - 1, area.len + 2},
+	    .from = (size_t)(*from + 1),
+	    .steps = &left};
+	slice whole;
+	struct regex_match match = {.groups = &whole, .room = 1};
+	enum regex_result result = regex_match(regex->finder, &subject, &match);
+
+	matcher->steps_left -= most - left;
+	if (result == REGEX_MATCH)
+		*from = whole.ptr - area.ptr;
+	return result;
+}
+
+/* The automaton takes over at the first place where a match begins. None may
+ * begin at the newline behind the area. */
+static enum recipe_answer
+search(const struct recipe_regex *regex, struct recipe_matcher *matcher,
+    struct automaton_search *where, struct automaton_found *ret_found)
+{
+	if (regex->finder != NULL) {
+		switch (find_start(regex, matcher, where->area, &where->from)) {
+		case REGEX_NO_MATCH:
+			return RECIPE_NO_MATCH;
+		case REGEX_MATCH:
+			if (where->from >= (ptrdiff_t)where->area.len)
+				return RECIPE_NO_MATCH;
+			if (ret_found == NULL)
+				return RECIPE_MATCHED;
+			break;
+		case REGEX_LIMIT:
+			break;
+		}
+	}
+	return automaton_run(regex->automaton, matcher, where, ret_found);
+}
+
 enum recipe_answer
 recipe_regex_match(const struct recipe_regex *regex,
     struct recipe_matcher *matcher, slice area, struct recipe_match *ret_match)
 {
-	struct automaton_search search = {.area = area,
+	bool wants_match = regex->has_split && ret_match != NULL;
+	struct automaton_search where = {.area = area,
 	    .from = -1,
 	    .is_beginning = true,
-	    .wants_match = regex->has_split && ret_match != NULL};
-	struct automaton_found found;
+	    .wants_match = wants_match};
+	struct automaton_found found = {.has_split = false};
 	enum recipe_answer answer;
 
 	assert(has_newlines_around(area));
-	answer = automaton_run(regex->automaton, matcher, &search, &found);
+	answer = search(regex, matcher, &where, wants_match ? &found : NULL);
 	if (answer != RECIPE_MATCHED || ret_match == NULL)
 		return answer;
 	*ret_match = (struct recipe_match){.has_match = false};
@@ -128,13 +200,13 @@ static enum recipe_answer
 search_end(const struct recipe_matches *matches, struct recipe_matcher *matcher,
     struct automaton_found *ret_found)
 {
-	struct automaton_search search = {
+	struct automaton_search where = {
 	    .area = {"\n\n" + 1, 0},
 	    .from = -1,
 	    .wants_match = matches->regex->has_split,
 	};
 	enum recipe_answer answer = automaton_run(
-	    matches->regex->automaton, matcher, &search, ret_found);
+	    matches->regex->automaton, matcher, &where, ret_found);
 	ptrdiff_t moved = (ptrdiff_t)matches->area.len + 1;
 
 	if (answer == RECIPE_MATCHED) {
@@ -150,17 +222,16 @@ search_on(const struct recipe_matches *matches, struct recipe_matcher *matcher,
 {
 	slice area = matches->area;
 	ptrdiff_t from = (ptrdiff_t)matches->at;
-	struct automaton_search search = {
+	struct automaton_search where = {
 	    .area = area,
 	    .from = area.ptr[from - 1] == '\n' ? from - 1 : from,
 	    .is_beginning = true,
 	    .wants_match = matches->regex->has_split,
 	};
 
-	if (matches->at == area.len && search.from == from)
+	if (matches->at == area.len && where.from == from)
 		return search_end(matches, matcher, ret_found);
-	return automaton_run(
-	    matches->regex->automaton, matcher, &search, ret_found);
+	return search(matches->regex, matcher, &where, ret_found);
 }
 
 enum recipe_answer

@@ -16,7 +16,7 @@
  * Time. Nothing here can stall: a match costs steps, and both one match and
  * all that one matcher does are bounded. What comes to the bound gives
  * RECIPE_LIMIT, a third answer beside yes and no. A step is about a
- * nanosecond or two.
+ * nanosecond or two; plainly reading over text costs nothing.
  *
  * A compiled expression is immutable and may be used by many threads, a
  * matcher by one.
@@ -64,8 +64,8 @@ bool recipe_regex_has_split(const struct recipe_regex *regex);
 /* What one message's matching may cost, and the memory it works in. */
 struct recipe_matcher {
 	struct arena *arena;
-	unsigned long long steps_left;	/* of the message */
-	unsigned long long steps_match; /* of one match, at most */
+	unsigned long steps_left;  /* of the message */
+	unsigned long steps_match; /* of one match, at most */
 	struct recipe_threads *threads;
 };
 

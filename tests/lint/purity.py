@@ -17,9 +17,9 @@ PURE = set("""
 # Compilers' own: sanitizers, fortified and C23 forms of the functions above.
 COMPILER = re.compile(r"__(asan|ubsan|tsan|sanitizer)_\w+"
                       r"|_Unwind_\w+|__isoc23_strto\w+|__\w+_chk")
-# Of maps/ only lookups.
+# Of maps/ only lookups, and the door to PCRE2, for recipes.
 LOOKUP = re.compile(r"map_find(_net)?|map_nets?|map_name|net_\w+"
-                    r"|class_(has|name|count)")
+                    r"|class_(has|name|count)|regex_(compile|free|match)")
 
 
 def symbols(archive, kinds):

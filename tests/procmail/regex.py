@@ -288,6 +288,8 @@ def ask_milterd(batches, program):
 
 def our_answer(question, said):
     words = said.split()
+    if "but" in words:
+        return said
     if words[0] not in ("yes", "no") and question.kind == "match":
         return said
     if question.kind == "count":

@@ -40,41 +40,40 @@ unhex(struct arena *arena, const char *hex)
 }
 
 static void
-print_hex(slice bytes)
+print_hex(struct strbuf *to, slice bytes)
 {
 	if (bytes.len == 0)
-		(void)putchar('-');
+		strbuf_add_char(to, '-');
 	for (size_t i = 0; i < bytes.len; i++)
-		(void)printf("%02x", (unsigned char)bytes.ptr[i]);
+		strbuf_printf(to, "%02x", (unsigned char)bytes.ptr[i]);
 }
 
 static void
 answer_match(const struct recipe_regex *regex, struct recipe_matcher *matcher,
-    slice text)
+    slice text, struct strbuf *to)
 {
 	struct recipe_match match;
 
 	switch (recipe_regex_match(regex, matcher, text, &match)) {
 	case RECIPE_LIMIT:
-		(void)puts("limit");
+		strbuf_add(to, SLICE("limit"));
 		return;
 	case RECIPE_NO_MATCH:
-		(void)puts("no");
+		strbuf_add(to, SLICE("no"));
 		return;
 	case RECIPE_MATCHED:
 		break;
 	}
-	(void)fputs("yes", stdout);
+	strbuf_add(to, SLICE("yes"));
 	if (match.has_match) {
-		(void)putchar(' ');
-		print_hex(match.match);
+		strbuf_add_char(to, ' ');
+		print_hex(to, match.match);
 	}
-	(void)putchar('\n');
 }
 
 static void
 answer_count(const struct recipe_regex *regex, struct recipe_matcher *matcher,
-    slice text)
+    slice text, struct strbuf *to)
 {
 	struct recipe_matches matches;
 	struct recipe_match match = {.is_empty = false};
@@ -86,30 +85,49 @@ answer_count(const struct recipe_regex *regex, struct recipe_matcher *matcher,
 	       RECIPE_MATCHED)
 		count++;
 	if (answer == RECIPE_LIMIT)
-		(void)puts("limit");
+		strbuf_add(to, SLICE("limit"));
 	else
-		(void)printf("%u%s\n", count, match.is_empty ? " endless" : "");
+		strbuf_printf(
+		    to, "%u%s", count, match.is_empty ? " endless" : "");
 }
 
-static void
-answer(const char *word, slice pattern, slice text)
+/* With machine code, or without. */
+static slice
+answer(
+    struct arena *arena, const char *word, slice pattern, slice text, bool once)
 {
-	struct arena *arena = arena_new(0);
 	struct recipe_regex_options options = {
-	    .case_matters = isupper((unsigned char)word[0]) != 0};
+	    .case_matters = isupper((unsigned char)word[0]) != 0, .once = once};
 	struct recipe_matcher matcher;
+	struct strbuf to;
 	struct error error;
 	struct recipe_regex *regex =
 	    recipe_regex_compile(arena, pattern, options, NULL, &error);
 
+	strbuf_init(&to, arena);
 	recipe_matcher_init(&matcher, arena, text.len);
 	if (regex == NULL)
-		(void)printf("refused: %s\n", error.text);
+		strbuf_printf(&to, "refused: %s", error.text);
 	else if (tolower((unsigned char)word[0]) == 'm')
-		answer_match(regex, &matcher, text);
+		answer_match(regex, &matcher, text, &to);
 	else
-		answer_count(regex, &matcher, text);
+		answer_count(regex, &matcher, text, &to);
 	recipe_regex_free(regex);
+	return strbuf_slice(&to);
+}
+
+static void
+print_answer(const char *word, slice pattern, slice text)
+{
+	struct arena *arena = arena_new(0);
+	slice first = answer(arena, word, pattern, text, false);
+	slice second = answer(arena, word, pattern, text, true);
+
+	(void)printf(SLICE_FMT, SLICE_ARG(first));
+	if (!slice_eq(first, second))
+		(void)printf(" but " SLICE_FMT " without machine code",
+		    SLICE_ARG(second));
+	(void)putchar('\n');
 	arena_free(arena);
 }
 
@@ -142,7 +160,7 @@ main(void)
 			text = take_text(texts, line, unhex(texts, blank + 1));
 			continue;
 		}
-		answer(line, unhex(patterns, blank + 1), text);
+		print_answer(line, unhex(patterns, blank + 1), text);
 		arena_reset(patterns);
 	}
 	free(line);
