@@ -7,7 +7,7 @@ from tree import BUILD, Report, run
 
 PURE = set("""
     memchr memcmp memcpy memmem memmove memset memrchr
-    strchr strcmp strlen strncmp strnlen strrchr strtol strtoul strtoull
+    strchr strcmp strlen strncmp strnlen strrchr pow strtod strtol strtoul strtoull
     strcasecmp strncasecmp strspn strcspn strpbrk strstr
     snprintf vsnprintf __ctype_b_loc __ctype_tolower_loc __ctype_toupper_loc
     tolower toupper isdigit isxdigit isalpha isalnum isspace
