@@ -47,7 +47,6 @@ struct store_options {
 	struct store_clock clock;
 	size_t map_bytes; /* LMDB: size of the file; 0: 256 MB */
 	size_t keys_max;  /* LMDB: 0: 1,000,000 */
-	bool is_synced;	  /* LMDB: an answer is on the disk, slower */
 };
 
 /* In `directory`/store.mdb, which is made. The directory must be this user's
