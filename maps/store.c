@@ -98,8 +98,8 @@ claim_alone(struct store *store, slice key, slice value, unsigned long seconds)
 {
 	struct arena *arena = arena_new(0);
 	struct store_entry unwanted;
-	enum store_result result = store->kind->claim(
-	    store, key, value, seconds, arena, &unwanted);
+	enum store_result result =
+	    store->kind->claim(store, key, value, seconds, arena, &unwanted);
 
 	arena_free(arena);
 	return result;
@@ -138,13 +138,12 @@ store_delete(struct store *store, slice key)
 {
 	if (!is_key(store, key))
 		return STORE_UNAVAILABLE;
-	return store->kind->delete(store, key);
+	return store->kind->delete (store, key);
 }
 
 enum store_result
 store_list(struct store *store, slice prefix,
-    bool (*each)(void *context, const struct store_entry *entry),
-    void *context)
+    bool (*each)(void *context, const struct store_entry *entry), void *context)
 {
 	if (prefix.len > STORE_PREFIX_MAX)
 		return store_unavailable(store, "a prefix is too long");

@@ -60,11 +60,11 @@ void store_close(struct store *store);
 
 /* YES: nobody had the key, now the caller has it for so long. NO: it is taken,
  * `ret_taken` (may be NULL) tells with what value and for how long yet. */
-__attribute__((warn_unused_result)) enum store_result
-store_claim(struct store *store, slice key, slice value, unsigned long seconds,
+__attribute__((warn_unused_result)) enum store_result store_claim(
+    struct store *store, slice key, slice value, unsigned long seconds,
     struct arena *arena, struct store_entry *ret_taken);
-__attribute__((warn_unused_result)) enum store_result
-store_get(struct store *store, slice key, struct arena *arena,
+__attribute__((warn_unused_result)) enum store_result store_get(
+    struct store *store, slice key, struct arena *arena,
     struct store_entry *ret_entry);
 /* YES or UNAVAILABLE. Replaces what is there, and its time. */
 __attribute__((warn_unused_result)) enum store_result store_put(
@@ -75,14 +75,14 @@ __attribute__((warn_unused_result)) enum store_result store_delete(
 /* Every entry whose key begins with `prefix`, in no order, until `each` says
  * false; an entry is good until `each` returns, which must not use the store.
  * YES or UNAVAILABLE, which may come after some. */
-__attribute__((warn_unused_result)) enum store_result
-store_list(struct store *store, slice prefix,
+__attribute__((warn_unused_result)) enum store_result store_list(
+    struct store *store, slice prefix,
     bool (*each)(void *context, const struct store_entry *entry),
     void *context);
 /* One more event. A window begins with its first event and lasts so long;
  * how many there have been in it, this one too. YES or UNAVAILABLE. */
-__attribute__((warn_unused_result)) enum store_result
-store_count(struct store *store, slice key, unsigned long seconds,
+__attribute__((warn_unused_result)) enum store_result store_count(
+    struct store *store, slice key, unsigned long seconds,
     unsigned long *ret_count);
 /* A counter that is forgotten when nothing was added for so long. YES or
  * UNAVAILABLE. `amount` may be 0, to ask. */

@@ -102,8 +102,8 @@ make_db_key(slice key, struct db_key *ret)
 	memcpy(ret->bytes, key.ptr, ret->len);
 	if (key.len <= SHORT_KEY_MAX)
 		return;
-	(void)snprintf(hash, sizeof(hash), "#%016llx",
-	    (unsigned long long)hash_of(key));
+	(void)snprintf(
+	    hash, sizeof(hash), "#%016llx", (unsigned long long)hash_of(key));
 	memcpy(ret->bytes + ret->len, hash, 17);
 	ret->len += 17;
 }
@@ -252,8 +252,7 @@ make_room(struct lmdb_store *lmdb, MDB_txn *txn, long long now)
 
 	if (has_room(lmdb, txn))
 		return 0;
-	if (now >= lmdb->swept_ms &&
-	    now - lmdb->swept_ms < FULL_SWEEP_PAUSE_MS)
+	if (now >= lmdb->swept_ms && now - lmdb->swept_ms < FULL_SWEEP_PAUSE_MS)
 		return MDB_MAP_FULL;
 	lmdb->swept_ms = now;
 	code = sweep_all(lmdb, txn, now);
@@ -263,8 +262,7 @@ make_room(struct lmdb_store *lmdb, MDB_txn *txn, long long now)
 }
 
 static int
-write_record(
-    struct lmdb_store *lmdb, MDB_txn *txn, const struct record *record)
+write_record(struct lmdb_store *lmdb, MDB_txn *txn, const struct record *record)
 {
 	struct db_key db_key;
 	size_t header = sizeof(record->header);
@@ -288,8 +286,8 @@ write_record(
 }
 
 static int
-put_record(struct lmdb_store *lmdb, MDB_txn *txn, struct record *record,
-    long long now)
+put_record(
+    struct lmdb_store *lmdb, MDB_txn *txn, struct record *record, long long now)
 {
 	int code;
 
@@ -336,9 +334,8 @@ change_in(struct lmdb_store *lmdb, MDB_txn *txn, struct change *change,
     make_record *make)
 {
 	struct record before;
-	struct record after = {
-	    .header = {.made_ms = change->now,
-		.seconds = (uint32_t)change->seconds},
+	struct record after = {.header = {.made_ms = change->now,
+				   .seconds = (uint32_t)change->seconds},
 	    .key = change->key,
 	    .value = change->value};
 	int code = find(lmdb, txn, change->key, change->now, &before);
@@ -409,8 +406,7 @@ make_put(struct change *change, const struct record *before, struct record *ret)
 static enum store_result
 put(struct store *store, slice key, slice value, unsigned long seconds)
 {
-	struct change change = {
-	    .key = key, .value = value, .seconds = seconds};
+	struct change change = {.key = key, .value = value, .seconds = seconds};
 
 	return make_change(store, &change, make_put);
 }
@@ -432,8 +428,8 @@ static enum store_result
 count(struct store *store, slice key, unsigned long seconds,
     unsigned long *ret_count)
 {
-	struct change change = {.key = key, .value = SLICE(""),
-	    .seconds = seconds};
+	struct change change = {
+	    .key = key, .value = SLICE(""), .seconds = seconds};
 	enum store_result result = make_change(store, &change, make_count);
 
 	if (result == STORE_YES)
@@ -499,25 +495,17 @@ delete_in(struct lmdb_store *lmdb, MDB_txn *txn, slice key)
 	return mdb_del(txn, lmdb->dbi, &name, NULL);
 }
 
-static enum store_result
-delete(struct store *store, slice key)
-{
-	struct lmdb_store *lmdb = lmdb_of(store);
-	struct record record;
-	MDB_txn *txn;
-	int code = mdb_txn_begin(lmdb->env, NULL, 0, &txn);
+static enum store_result delete (struct store *store, slice key) {
+	struct lmdb_store *lmdb = lmdb_of(store); struct record record;
+	MDB_txn * txn; int code = mdb_txn_begin(lmdb->env, NULL, 0, &txn);
 
-	if (code != 0)
-		return failed(store, code);
+	if (code != 0) return failed(store, code);
 	code = find(lmdb, txn, key, store_now_ms(store), &record);
-	if (code == 0)
-		code = delete_in(lmdb, txn, key);
-	if (code != 0) {
-		mdb_txn_abort(txn);
-		return code == MDB_NOTFOUND ? STORE_NO : failed(store, code);
-	}
-	code = mdb_txn_commit(txn);
-	return code == 0 ? STORE_YES : failed(store, code);
+	if (code == 0) code = delete_in(lmdb, txn, key); if (code != 0){
+	    mdb_txn_abort(txn);
+	    return code == MDB_NOTFOUND ? STORE_NO : failed(store, code);}
+code = mdb_txn_commit(txn);
+return code == 0 ? STORE_YES : failed(store, code);
 }
 
 static int
@@ -527,8 +515,8 @@ list_in(MDB_cursor *cursor, slice prefix, long long now,
 	MDB_val name = {prefix.len, (void *)(uintptr_t)prefix.ptr};
 	MDB_val data;
 	struct record record;
-	int code = mdb_cursor_get(cursor, &name, &data,
-	    prefix.len == 0 ? MDB_FIRST : MDB_SET_RANGE);
+	int code = mdb_cursor_get(
+	    cursor, &name, &data, prefix.len == 0 ? MDB_FIRST : MDB_SET_RANGE);
 
 	for (; code == 0;
 	     code = mdb_cursor_get(cursor, &name, &data, MDB_NEXT)) {
@@ -698,11 +686,10 @@ read_whole(const char *path, size_t map_bytes)
 	code = mdb_txn_begin(env, NULL, MDB_RDONLY, &txn);
 	if (code == 0)
 		code = mdb_dbi_open(txn, NULL, 0, &dbi);
-	if (code == 0 && (mdb_env_info(env, &info) != 0 ||
-			     mdb_env_stat(env, &stat) != 0 ||
-			     lstat(path, &st) != 0 ||
-			     (info.me_last_pgno + 1) * stat.ms_psize >
-				 (size_t)st.st_size))
+	if (code == 0 &&
+	    (mdb_env_info(env, &info) != 0 || mdb_env_stat(env, &stat) != 0 ||
+		lstat(path, &st) != 0 ||
+		(info.me_last_pgno + 1) * stat.ms_psize > (size_t)st.st_size))
 		code = MDB_CORRUPTED;
 	if (code == 0)
 		code = walk(txn, 0);

@@ -19,8 +19,8 @@ struct store_kind {
 	    struct store_entry *ret_taken);
 	enum store_result (*get)(struct store *store, slice key,
 	    struct arena *arena, struct store_entry *ret_entry);
-	enum store_result (*put)(struct store *store, slice key, slice value,
-	    unsigned long seconds);
+	enum store_result (*put)(
+	    struct store *store, slice key, slice value, unsigned long seconds);
 	enum store_result (*delete)(struct store *store, slice key);
 	enum store_result (*list)(struct store *store, slice prefix,
 	    bool (*each)(void *context, const struct store_entry *entry),

@@ -16,6 +16,7 @@ ROOMS = {
     "confuse.h": r"milter/settings\.c",
     "hiredis.h": r"maps/redis_resp\.c",
     "jansson.h": r"milter/.*",
+    "lmdb.h": r"maps/store_lmdb\.c",
     "pcre2.h": r"maps/regex\.c",
     "openssl/ssl.h": r"maps/redis_tls\.c",
     "pthread.h": r"milter/.*",
