@@ -138,7 +138,7 @@ store_delete(struct store *store, slice key)
 {
 	if (!is_key(store, key))
 		return STORE_UNAVAILABLE;
-	return store->kind->delete (store, key);
+	return store->kind->delete(store, key);
 }
 
 enum store_result

@@ -47,6 +47,8 @@ struct store_options {
 	struct store_clock clock;
 	size_t map_bytes; /* LMDB: size of the file; 0: 256 MB */
 	size_t keys_max;  /* LMDB: 0: 1,000,000 */
+	/* LMDB: an answer outlives the process, not the machine. For tests. */
+	bool is_unsynced;
 };
 
 /* In `directory`/store.mdb, which is made. The directory must be this user's

@@ -495,17 +495,25 @@ delete_in(struct lmdb_store *lmdb, MDB_txn *txn, slice key)
 	return mdb_del(txn, lmdb->dbi, &name, NULL);
 }
 
-static enum store_result delete (struct store *store, slice key) {
-	struct lmdb_store *lmdb = lmdb_of(store); struct record record;
-	MDB_txn * txn; int code = mdb_txn_begin(lmdb->env, NULL, 0, &txn);
+static enum store_result
+erase(struct store *store, slice key)
+{
+	struct lmdb_store *lmdb = lmdb_of(store);
+	struct record record;
+	MDB_txn *txn;
+	int code = mdb_txn_begin(lmdb->env, NULL, 0, &txn);
 
-	if (code != 0) return failed(store, code);
+	if (code != 0)
+		return failed(store, code);
 	code = find(lmdb, txn, key, store_now_ms(store), &record);
-	if (code == 0) code = delete_in(lmdb, txn, key); if (code != 0){
-	    mdb_txn_abort(txn);
-	    return code == MDB_NOTFOUND ? STORE_NO : failed(store, code);}
-code = mdb_txn_commit(txn);
-return code == 0 ? STORE_YES : failed(store, code);
+	if (code == 0)
+		code = delete_in(lmdb, txn, key);
+	if (code != 0) {
+		mdb_txn_abort(txn);
+		return code == MDB_NOTFOUND ? STORE_NO : failed(store, code);
+	}
+	code = mdb_txn_commit(txn);
+	return code == 0 ? STORE_YES : failed(store, code);
 }
 
 static int
@@ -573,7 +581,7 @@ static const struct store_kind lmdb_kind = {
     .claim = claim,
     .get = get,
     .put = put,
-    .delete = delete,
+    .delete = erase,
     .list = list,
     .count = count,
     .add = add,
@@ -629,20 +637,22 @@ check_file(const char *path, struct error *error)
 }
 
 static int
-open_env(const char *path, size_t map_bytes, MDB_env **ret_env)
+open_env(
+    const char *path, const struct store_options *options, MDB_env **ret_env)
 {
+	unsigned flags = MDB_NOSUBDIR | MDB_NOTLS |
+			 (options->is_unsynced ? MDB_NOSYNC : MDB_NOMETASYNC);
 	MDB_env *env;
 	int dead;
 	int code = mdb_env_create(&env);
 
 	if (code != 0)
 		return code;
-	code = mdb_env_set_mapsize(env, map_bytes);
+	code = mdb_env_set_mapsize(env, options->map_bytes);
 	if (code == 0)
 		code = mdb_env_set_maxreaders(env, READERS_MAX);
 	if (code == 0)
-		code = mdb_env_open(
-		    env, path, MDB_NOSUBDIR | MDB_NOTLS | MDB_NOMETASYNC, 0600);
+		code = mdb_env_open(env, path, flags, 0600);
 	if (code == 0)
 		code = mdb_reader_check(env, &dead);
 	if (code == 0)
@@ -671,7 +681,7 @@ walk(MDB_txn *txn, MDB_dbi dbi)
 }
 
 static int
-read_whole(const char *path, size_t map_bytes)
+read_whole(const char *path, const struct store_options *options)
 {
 	MDB_env *env;
 	MDB_txn *txn;
@@ -679,7 +689,7 @@ read_whole(const char *path, size_t map_bytes)
 	MDB_envinfo info;
 	MDB_stat stat;
 	struct stat st;
-	int code = open_env(path, map_bytes, &env);
+	int code = open_env(path, options, &env);
 
 	if (code != 0)
 		return code;
@@ -698,7 +708,8 @@ read_whole(const char *path, size_t map_bytes)
 
 /* LMDB believes what it reads: what breaks it here breaks a child. */
 static bool
-check_content(const char *path, size_t map_bytes, struct error *error)
+check_content(
+    const char *path, const struct store_options *options, struct error *error)
 {
 	struct stat st;
 	pid_t child;
@@ -714,7 +725,7 @@ check_content(const char *path, size_t map_bytes, struct error *error)
 
 		if (null >= 0)
 			(void)dup2(null, STDERR_FILENO);
-		_exit(read_whole(path, map_bytes) == 0 ? 0 : 1);
+		_exit(read_whole(path, options) == 0 ? 0 : 1);
 	}
 	while (waitpid(child, &status, 0) < 0) {
 		if (errno != EINTR)
@@ -743,11 +754,11 @@ open_dbi(struct lmdb_store *lmdb)
 }
 
 static bool
-open_file(struct lmdb_store *lmdb, const char *path, size_t map_bytes,
-    struct error *error)
+open_file(struct lmdb_store *lmdb, const char *path,
+    const struct store_options *options, struct error *error)
 {
 	MDB_stat stat;
-	int code = open_env(path, map_bytes, &lmdb->env);
+	int code = open_env(path, options, &lmdb->env);
 
 	if (code != 0)
 		return refuse(error, EX_CANTCREAT, path, mdb_strerror(code));
@@ -759,16 +770,27 @@ open_file(struct lmdb_store *lmdb, const char *path, size_t map_bytes,
 		return refuse(error, EX_CANTCREAT, path, mdb_strerror(code));
 	}
 	/* The rest is for deletions. */
-	lmdb->pages_max = map_bytes / stat.ms_psize / 10 * 8;
+	lmdb->pages_max = options->map_bytes / stat.ms_psize / 10 * 8;
 	return true;
+}
+
+static struct store_options
+with_defaults(const struct store_options *options)
+{
+	struct store_options all = *options;
+
+	if (all.map_bytes == 0)
+		all.map_bytes = DEFAULT_MAP_BYTES;
+	if (all.keys_max == 0)
+		all.keys_max = DEFAULT_KEYS_MAX;
+	return all;
 }
 
 struct store *
 store_lmdb_open(const char *directory, const struct store_options *options,
     struct error *error)
 {
-	size_t map_bytes =
-	    options->map_bytes == 0 ? DEFAULT_MAP_BYTES : options->map_bytes;
+	struct store_options all = with_defaults(options);
 	struct lmdb_store *lmdb;
 	char path[PATH_MAX];
 
@@ -779,15 +801,14 @@ store_lmdb_open(const char *directory, const struct store_options *options,
 		return NULL;
 	}
 	if (!check_directory(directory, error) || !check_file(path, error) ||
-	    !check_content(path, map_bytes, error))
+	    !check_content(path, &all, error))
 		return NULL;
 	lmdb = xmalloc(sizeof(*lmdb));
 	memset(lmdb, 0, sizeof(*lmdb));
-	store_init(&lmdb->base, &lmdb_kind, &options->clock);
-	lmdb->keys_max =
-	    options->keys_max == 0 ? DEFAULT_KEYS_MAX : options->keys_max;
+	store_init(&lmdb->base, &lmdb_kind, &all.clock);
+	lmdb->keys_max = all.keys_max;
 	lmdb->swept_ms = LLONG_MIN / 2;
-	if (open_file(lmdb, path, map_bytes, error))
+	if (open_file(lmdb, path, &all, error))
 		return &lmdb->base;
 	free(lmdb);
 	return NULL;

@@ -35,7 +35,8 @@ read_clock(void *unused)
 static struct store_options
 plain_options(void)
 {
-	return (struct store_options){.clock = {.now_ms = read_clock}};
+	return (struct store_options){
+	    .clock = {.now_ms = read_clock}, .is_unsynced = true};
 }
 
 static struct store *
@@ -748,9 +749,11 @@ claim_until_killed(struct shared *shared)
 {
 	struct store_options options = plain_options();
 	struct error error = {.text = ""};
-	struct store *store = store_lmdb_open(scratch, &options, &error);
+	struct store *store;
 	struct arena *own = arena_new(0);
 
+	options.is_unsynced = false;
+	store = store_lmdb_open(scratch, &options, &error);
 	for (; store != NULL; arena_reset(own)) {
 		unsigned long number = shared->acknowledged + 1;
 
