@@ -6,11 +6,8 @@ import os
 import signal
 import time
 
-from kit import (BOUND_MS, Client, Server, free_port, refused, secret, until)
-
-# As the manual says it.
-ACL = ("user milterd on >secret ~mlt:* resetchannels &mlt:* -@all +hello "
-       "+auth +select +ping +get +set +del\nuser default off\n")
+from kit import (BOUND_MS, Client, Server, acl, free_port, refused, secret,
+                 until)
 
 
 def test_commands_by_unix_and_tcp(directory):
@@ -45,17 +42,17 @@ def test_database_and_large_values(directory):
 
 
 def test_password_user_and_rights(directory):
-    acl = secret(directory, ACL, name="acl")
+    rules = secret(directory, acl(), name="acl")
     good = "password_file=" + secret(directory, "secret\n", name="good")
     bad = "password_file=" + secret(directory, "wrong\n", name="bad")
-    with Server(directory, "--aclfile", acl) as server:
+    with Server(directory, "--aclfile", rules) as server:
         with Client(server.unix, "user=milterd", good, "unsafe=1",
                     "database=0") as client:
             client.expect("none", "SET", "mlt:a", "1")
             client.expect("denied", "SET", "other", "1")
             client.expect("denied", "KEYS", "*")
             client.expect("none", "GET", "mlt:a")
-        for wrong in ([server.unix, "user=milterd", bad], [server.unix],
+        for wrong in ([server.unix, "user=milterd", bad],
                       [server.unix, "user=nobody", good]):
             with Client(*wrong, "unsafe=1") as client:
                 client.expect("denied", "GET", "mlt:a")

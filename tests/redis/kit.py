@@ -226,6 +226,16 @@ def refused(*options):
         return client.loaded
 
 
+def acl():
+    """The user milterd as the manual gives it, for an aclfile; and a default
+    user who may do everything, to look on."""
+    with open(MANUAL) as manual:
+        lines = manual.read().split("user milterd on >PASSWORD ")[1]
+    rules = " ".join(lines.split(".Ed")[0].split())
+    return (f"user milterd on >secret {rules}\n"
+            "user default on nopass ~* &* +@all\n")
+
+
 def secret(directory, text, mode=0o600, name="password"):
     path = os.path.join(directory, name)
     with open(path, "w") as file:
@@ -238,5 +248,7 @@ def build():
     return os.environ.get("top_builddir") or "."
 
 
+MANUAL = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..",
+                      "man", "milterd.conf.5")
 PROBE = os.path.join(build(), "tests", "redis", "probe")
 HAVE_SERVER = shutil.which("redis-server") and shutil.which("redis-cli")

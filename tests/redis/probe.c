@@ -7,12 +7,22 @@
  *   call WORD ...      pipeline WORD ... ; WORD ...     check     pause
  *   subscribe CHANNEL ...     wait MILLISECONDS     sleep MILLISECONDS
  *   pin 0|1     many COUNT     (PING that many times in one pipeline)
+ *   claim KEY VALUE SECONDS    get KEY    put KEY VALUE SECONDS    delete KEY
+ *   list PREFIX [MOST]    count KEY SECONDS    add KEY AMOUNT SECONDS
  *
- * and is answered by one line: trouble, milliseconds that it took, the reply
+ * the last two lines being those of maps/store.h, whose trouble is yes, no or
+ * unavailable. The first word may be @COUNT: a line is then done that often by
+ * each of 8 threads at once, with "%" in its words replaced by a number of the
+ * line's own, and answered with how often each result came. A line
+ *
+ * is answered by one line: trouble, milliseconds that it took, the reply
  * or the replies, the problem; "loaded" or "refused" and why come first.
  */
 #include "maps/redis.h"
 #include "base/strbuf.h"
+#include "maps/store_redis.h"
+
+#include <pthread.h>
 
 #include <signal.h>
 #include <stdio.h>
@@ -20,7 +30,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { MOST_WORDS = 4096, MOST_SENTINELS = 8 };
+enum { MOST_WORDS = 1000, MOST_SENTINELS = 8 };
 
 static struct redis_options options;
 static slice sentinels[MOST_SENTINELS];
@@ -219,6 +229,168 @@ run(struct redis *redis, struct line *line)
 	return trouble;
 }
 
+/*
+ * The store.
+ */
+
+static struct store *store;
+
+struct list {
+	size_t count;
+	size_t most;
+	bool is_quiet;
+};
+
+static bool
+on_entry(void *context, const struct store_entry *entry)
+{
+	struct list *list = context;
+
+	if (!list->is_quiet && list->count < 20) {
+		printf(list->count == 0 ? "" : ",");
+		print_text(entry->key);
+		printf("=");
+		print_text(entry->value);
+		printf("/%lu", entry->seconds_left);
+	}
+	return ++list->count != list->most;
+}
+
+static unsigned long
+number_of(const struct line *line, size_t i)
+{
+	return i < line->count ? strtoul(line->words[i].ptr, NULL, 10) : 0;
+}
+
+/* Threads' lines are not printed. */
+static enum store_result
+run_store(const struct line *line, struct arena *arena, bool is_quiet)
+{
+	const char *verb = line->words[0].ptr;
+	slice key = line->count > 1 ? line->words[1] : SLICE("");
+	slice value = line->count > 2 ? line->words[2] : SLICE("");
+	struct store_entry entry = {.value = {NULL, 0}};
+	struct list list = {.most = number_of(line, 2), .is_quiet = is_quiet};
+	enum store_result result = STORE_UNAVAILABLE;
+	unsigned long count = 0;
+	long long total = 0;
+
+	if (strcmp(verb, "claim") == 0)
+		result = store_claim(
+		    store, key, value, number_of(line, 3), arena, &entry);
+	else if (strcmp(verb, "get") == 0)
+		result = store_get(store, key, arena, &entry);
+	else if (strcmp(verb, "put") == 0)
+		result = store_put(store, key, value, number_of(line, 3));
+	else if (strcmp(verb, "delete") == 0)
+		result = store_delete(store, key);
+	else if (strcmp(verb, "list") == 0)
+		result = store_list(store, key, on_entry, &list);
+	else if (strcmp(verb, "count") == 0)
+		result = store_count(store, key, number_of(line, 2), &count);
+	else if (strcmp(verb, "add") == 0)
+		result = store_add(
+		    store, key, atoll(value.ptr), number_of(line, 3), &total);
+	if (is_quiet)
+		return result;
+	if (entry.key.len > 0) {
+		print_text(entry.value);
+		printf("/%lu", entry.seconds_left);
+	} else if (strcmp(verb, "list") == 0) {
+		printf(" %zu", list.count);
+	} else if (strcmp(verb, "count") == 0) {
+		printf("%lu", count);
+	} else if (strcmp(verb, "add") == 0) {
+		printf("%lld", total);
+	}
+	return result;
+}
+
+enum { THREADS = 8 };
+
+struct work {
+	const struct line *line;
+	unsigned long count;
+	unsigned long results[3];
+};
+
+static slice
+with_number(struct arena *arena, slice word, unsigned long number)
+{
+	size_t at = slice_index(word, '%');
+
+	if (at == word.len)
+		return word;
+	return arena_printf(arena, SLICE_FMT "%lu" SLICE_FMT,
+	    SLICE_ARG(slice_first(word, at)), number,
+	    SLICE_ARG(slice_from(word, at + 1)));
+}
+
+static void *
+work(void *context)
+{
+	struct work *work = context;
+	struct line line = {.count = work->line->count - 1};
+
+	for (unsigned long i = 0; i < work->count; i++) {
+		struct arena *arena = arena_new(0);
+
+		for (size_t j = 0; j < line.count; j++)
+			line.words[j] =
+			    with_number(arena, work->line->words[j + 1], i);
+		work->results[run_store(&line, arena, true)]++;
+		arena_free(arena);
+	}
+	return NULL;
+}
+
+static void
+run_threads(const struct line *line)
+{
+	struct work works[THREADS];
+	pthread_t threads[THREADS];
+	unsigned long results[3] = {0, 0, 0};
+
+	for (size_t i = 0; i < THREADS; i++) {
+		works[i] = (struct work){.line = line,
+		    .count = strtoul(line->words[0].ptr + 1, NULL, 10)};
+		if (pthread_create(&threads[i], NULL, work, &works[i]) != 0)
+			abort();
+	}
+	for (size_t i = 0; i < THREADS; i++) {
+		(void)pthread_join(threads[i], NULL);
+		for (size_t j = 0; j < 3; j++)
+			results[j] += works[i].results[j];
+	}
+	printf("yes %lu no %lu unavailable %lu", results[STORE_YES],
+	    results[STORE_NO], results[STORE_UNAVAILABLE]);
+}
+
+/* False for a line that is not the store's. */
+static bool
+run_on_store(const struct line *line, long long began)
+{
+	static const char verbs[] = " claim get put delete list count add ";
+	static const char *const names[] = {"yes", "no", "unavailable"};
+	struct arena *arena = arena_new(0);
+	slice verb =
+	    arena_printf(arena, " " SLICE_FMT " ", SLICE_ARG(line->words[0]));
+	bool is_store = strstr(verbs, verb.ptr) != NULL;
+	const char *result = "yes";
+	char why[200] = "";
+
+	if (line->words[0].ptr[0] == '@')
+		run_threads(line);
+	else if (is_store)
+		result = names[run_store(line, arena, false)];
+	store_trouble(store, why, sizeof(why));
+	arena_free(arena);
+	if (!is_store && line->words[0].ptr[0] != '@')
+		return false;
+	printf("\t%s\t%lld\t%s\n", result, deadline_now() - began, why);
+	return true;
+}
+
 static void
 split(char *text, struct line *ret)
 {
@@ -247,9 +419,11 @@ serve(struct redis *redis)
 
 		text[strcspn(text, "\n")] = '\0';
 		split(text, &line);
-		trouble = run(redis, &line);
-		printf("\t%s\t%lld\t%s\n", redis_trouble_name(trouble),
-		    deadline_now() - began, redis_problem(redis));
+		if (!run_on_store(&line, began)) {
+			trouble = run(redis, &line);
+			printf("\t%s\t%lld\t%s\n", redis_trouble_name(trouble),
+			    deadline_now() - began, redis_problem(redis));
+		}
 		(void)fflush(stdout);
 	}
 }
@@ -264,6 +438,7 @@ main(int argc, char **argv)
 	char why[1024];
 
 	options.timeout_ms = 250;
+	options.prefix = SLICE("mlt:");
 	options.sentinels = sentinels;
 	for (int i = 1; i < argc; i++) {
 		char *equals = strchr(argv[i], '=');
@@ -280,7 +455,9 @@ main(int argc, char **argv)
 	printf("loaded\n");
 	(void)fflush(stdout);
 	redis = redis_open(client);
+	store = store_redis_open(client);
 	serve(redis);
+	store_close(store);
 	redis_close(redis);
 	redis_client_free(client);
 	return 0;

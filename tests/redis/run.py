@@ -10,6 +10,7 @@ tests/redis/probe in the directory top_builddir.
 
 import importlib
 import inspect
+import multiprocessing
 import os
 import shutil
 import sys
@@ -22,7 +23,8 @@ sys.path.append(os.path.join(HERE, "..", "common"))
 from kit import HAVE_SERVER
 from results import Results, chosen, tests_of
 
-CASES = ("server", "fake", "tls", "sentinel")
+CASES = ("server", "store", "fake", "sentinel", "tls")
+AT_ONCE = 3
 
 
 def run(test):
@@ -36,18 +38,27 @@ def run(test):
         shutil.rmtree(directory, ignore_errors=True)
 
 
+def run_cases(cases):
+    """How many passed, how many failed."""
+    results = Results()
+    module = importlib.import_module("cases_" + cases)
+    for name, test in tests_of(module):
+        if chosen(f"{cases}/{name}", sys.argv[1:]):
+            results.run(f"{cases}/{name}", lambda: run(test))
+    return results.passed, results.failed
+
+
 def main():
     if not HAVE_SERVER:
         print("SKIP: no redis-server (Debian packages redis-server and "
               "redis-tools)")
         return 77
-    results = Results()
-    for cases in CASES:
-        module = importlib.import_module("cases_" + cases)
-        for name, test in tests_of(module):
-            if chosen(f"{cases}/{name}", sys.argv[1:]):
-                results.run(f"{cases}/{name}", lambda test=test: run(test))
-    return results.finish()
+    # Most of them wait for something; the longest first.
+    with multiprocessing.Pool(AT_ONCE) as pool:
+        counts = pool.map(run_cases, CASES, chunksize=1)
+    total = Results()
+    total.passed, total.failed = map(sum, zip(*counts))
+    return total.finish()
 
 
 if __name__ == "__main__":
