@@ -8,6 +8,7 @@
  */
 #include "maps/store.h"
 
+#include "maps/store_redis.h"
 #include "tests/unit/scratch.h"
 
 #include <check.h>
@@ -63,6 +64,85 @@ lmdb_pass(unsigned seconds)
 	now_ms += (long long)seconds * 1000;
 }
 
+/* A redis-server in the scratch directory, where there is one to start. */
+
+static pid_t redis_server;
+static struct redis_client *redis_client;
+
+static pid_t
+start_redis(const char *socket)
+{
+	pid_t pid = fork();
+
+	ck_assert_int_ne(pid, -1);
+	if (pid != 0)
+		return pid;
+	(void)execlp("redis-server", "redis-server", "--port", "0",
+	    "--unixsocket", socket, "--save", "", "--dir", scratch, "--logfile",
+	    "redis.log", (char *)NULL);
+	_exit(127);
+}
+
+static bool
+redis_answers(void)
+{
+	struct redis_command ping = {REDIS_WORDS(SLICE("PING"))};
+	const struct redis_reply *reply;
+
+	for (int i = 0; i < 1000; i++) {
+		struct redis *redis = redis_open(redis_client);
+		bool is_there = redis_call(redis, deadline_in(2000), &ping,
+				    &reply) == REDIS_NO_TROUBLE;
+
+		redis_close(redis);
+		if (is_there)
+			return true;
+		if (waitpid(redis_server, NULL, WNOHANG) == redis_server)
+			return false;
+		(void)usleep(20000);
+	}
+	return false;
+}
+
+static void
+redis_end(void)
+{
+	redis_client_free(redis_client);
+	if (redis_server > 0) {
+		(void)kill(redis_server, SIGKILL);
+		(void)waitpid(redis_server, NULL, 0);
+	}
+}
+
+static struct store *
+redis_start(void)
+{
+	char server[300];
+	struct error error = {.text = ""};
+	struct redis_ports ports = {.context = NULL};
+	struct redis_options options = {
+	    .prefix = SLICE("t:"), .timeout_ms = 5000};
+
+	(void)snprintf(
+	    server, sizeof(server), "unix:%s", scratch_path("redis.sock"));
+	options.server = slice_from_cstr(server);
+	redis_client = redis_client_new(&options, &ports, &error);
+	ck_assert_msg(redis_client != NULL, "%s", error.text);
+	redis_server = start_redis(server + strlen("unix:"));
+	if (redis_answers())
+		return store_redis_open(redis_client);
+	redis_server = 0; /* not installed */
+	redis_end();
+	return NULL;
+}
+
+static void
+redis_pass(unsigned seconds)
+{
+	(void)sleep(seconds);
+	(void)usleep(50000);
+}
+
 struct implementation {
 	const char *name;
 	struct store *(*open)(void);
@@ -72,6 +152,7 @@ struct implementation {
 
 static const struct implementation implementations[] = {
     {"lmdb", lmdb_open, lmdb_pass, NULL},
+    {"redis", redis_start, redis_pass, redis_end},
 };
 
 static const struct implementation *in_use;
