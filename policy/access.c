@@ -46,15 +46,35 @@ key_add(struct key *key, slice part)
 	key->len += part.len;
 }
 
+/* Dynamic entries are keys, not nets. */
+static bool
+find_dynamic(const struct access_query *q, slice key, slice *ret_value)
+{
+	const struct ports *ports = q->d->ports;
+	struct dynamic_entry entry;
+
+	if (ports->find_dynamic == NULL ||
+	    !ports->find_dynamic(ports->dynamic, q->d->arena, key, &entry))
+		return false;
+	trace_add(q->d->trace,
+	    "access " SLICE_FMT ": " SLICE_FMT
+	    " (dynamic entry, expires in %lu s)",
+	    SLICE_ARG(key), SLICE_ARG(entry.value), entry.seconds_left);
+	*ret_value = entry.value;
+	return true;
+}
+
 static struct access_value
 look_up(const struct access_query *q, slice key, bool is_net)
 {
 	const struct map *map = q->d->policy->access;
 	struct map_hit hit;
-	enum map_result result = is_net
-	    ? map_find_net(map, key, &hit)
-	    : map_find(map, key, q->d->arena, &hit);
+	enum map_result result;
 
+	if (!is_net && find_dynamic(q, key, &hit.value))
+		return access_parse(q->d->arena, hit.value);
+	result = is_net ? map_find_net(map, key, &hit)
+			: map_find(map, key, q->d->arena, &hit);
 	trace_lookup(q->d->trace, "access", key, result, &hit);
 	switch (result) {
 	case MAP_FOUND:

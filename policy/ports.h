@@ -23,6 +23,11 @@ struct name_list {
 	size_t count;
 };
 
+struct dynamic_entry {
+	slice value;
+	unsigned long seconds_left;
+};
+
 struct ports {
 	void *context;
 	/* Does the name exist as a host or mail domain, and what is it really
@@ -49,6 +54,12 @@ struct ports {
 	 * circle, and for luser_relay. NULL: everybody is taken for a user. */
 	enum world_answer (*find_user)(
 	    void *context, struct arena *arena, slice name);
+	/* The dynamic entry of this key of the access map, which counts before
+	 * the map's own. Never waits. `table` is what `dynamic` points to.
+	 * NULL: there are none. */
+	bool (*find_dynamic)(void *table, struct arena *arena, slice key,
+	    struct dynamic_entry *ret_entry);
+	void *dynamic;
 };
 
 #endif

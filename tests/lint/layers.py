@@ -19,7 +19,7 @@ ROOMS = {
     "lmdb.h": r"maps/store_lmdb\.c",
     "pcre2.h": r"maps/regex\.c",
     "openssl/ssl.h": r"maps/redis_tls\.c",
-    "pthread.h": r"milter/.*",
+    "pthread.h": r"milter/.*|maps/live\.c",
 }
 POLICY_SYSTEM_HEADERS = {
     "assert.h", "arpa/inet.h", "ctype.h", "inttypes.h", "limits.h",
