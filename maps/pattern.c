@@ -5,6 +5,7 @@
 #include "maps/regex.h"
 #include "maps/table.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
@@ -23,6 +24,7 @@ struct rule {
 };
 
 struct pattern_list {
+	atomic_size_t holders;
 	struct arena *arena;
 	const char *path;
 	slice text;
@@ -244,6 +246,7 @@ pattern_list_new(const struct pattern_source *source, struct error *error)
 	bool done;
 
 	*list = (struct pattern_list){.arena = arena_new(0)};
+	atomic_init(&list->holders, 1);
 	list->path = arena_cstr(list->arena, slice_from_cstr(source->path));
 	list->text = arena_copy(list->arena, source->text);
 	done = build(&building, scratch);
@@ -251,14 +254,23 @@ pattern_list_new(const struct pattern_source *source, struct error *error)
 	free(building.open);
 	if (done)
 		return list;
-	pattern_list_free(list);
+	pattern_list_release(list);
 	return NULL;
 }
 
-void
-pattern_list_free(struct pattern_list *list)
+struct pattern_list *
+pattern_list_acquire(struct pattern_list *list)
 {
-	if (list == NULL)
+	(void)atomic_fetch_add_explicit(
+	    &list->holders, 1, memory_order_relaxed);
+	return list;
+}
+
+void
+pattern_list_release(struct pattern_list *list)
+{
+	if (list == NULL || atomic_fetch_sub_explicit(
+				&list->holders, 1, memory_order_acq_rel) > 1)
 		return;
 	for (size_t i = 0; i < list->count; i++)
 		regex_free(list->rules[i].regex);

@@ -36,7 +36,10 @@ struct pattern_source {
  * that PCRE2 refuses, the offset in it. */
 struct pattern_list *pattern_list_new(
     const struct pattern_source *source, struct error *error);
-void pattern_list_free(struct pattern_list *list);
+/* A list is counted and may be in several snapshots: made with a count of 1
+ * that belongs to the caller, freed by the last to release it. */
+struct pattern_list *pattern_list_acquire(struct pattern_list *list);
+void pattern_list_release(struct pattern_list *list);
 
 /* The first rule that applies. Its value has the groups of the match in it and
  * then lives in the arena, else as long as the list; an empty one is

@@ -54,8 +54,9 @@ struct snapshot_keys {
 	void *context;
 };
 
-/* The same where text files are of aliases (maps/alias_text.h). Of one name's entries in
- * a file the last counts, as with newaliases, of several files the first. */
+/* The same where text files are of aliases (maps/alias_text.h). Of one name's
+ * entries in a file the last counts, as with newaliases, of several files the
+ * first. */
 const struct map *snapshot_add_aliases(struct snapshot *snapshot, slice name,
     const slice *paths, size_t path_count, const struct snapshot_keys *keys,
     const struct snapshot_source *source, struct error *error);
@@ -65,15 +66,42 @@ struct class *snapshot_add_class(struct snapshot *snapshot, slice name,
     const slice *items, size_t item_count, const struct snapshot_source *source,
     struct error *error);
 
+/* Keeps files whole, for whoever knows how to read them: recipes and the like.
+ * More may be added until the snapshot is published, in a part of that name
+ * that is there or a new one; a path that is in it already is not read again.
+ * False on failure, as above. */
+bool snapshot_add_text(struct snapshot *snapshot, slice name,
+    const slice *paths, size_t path_count, const struct snapshot_source *source,
+    struct error *error);
+
+/* One file of a text. Lives as long as the snapshot. */
+struct snapshot_text {
+	const char *path;
+	slice content; /* NUL-terminated behind its end */
+	const struct snapshot_text *next;
+};
+
+/* NULL when there is no such text, or it has no such file. */
+const struct snapshot_text *snapshot_find_text(
+    const struct snapshot *snapshot, slice name, slice path);
+
+enum part_kind { PART_MAP, PART_CLASS, PART_TEXT };
+
+/* "map", "class" or "text". */
+const char *part_kind_text(enum part_kind kind);
+/* What it has: "entries", "words" or "files". */
+const char *part_kind_unit(enum part_kind kind);
+
 /* What is in it, for status, reload's report and explain. */
 struct snapshot_part {
 	slice name;
-	bool is_class;
-	size_t entries;
+	enum part_kind kind;
+	size_t entries; /* of a text: files */
 	size_t bytes;
 	uint64_t digest;
-	const struct map *map;	   /* NULL for a class */
-	const struct class *words; /* NULL for a map */
+	const struct map *map;		   /* of a map alone, */
+	const struct class *words;	   /* of a class alone, */
+	const struct snapshot_text *texts; /* of a text alone */
 	const struct snapshot_part *next;
 	const struct snapshot_file *files;
 };

@@ -3,6 +3,8 @@
 
 #include "maps/map_private.h"
 
+#include <string.h>
+
 /* The comparison of an older part's members with a newer part. */
 struct comparison {
 	const struct map *before; /* NULL: classes */
@@ -105,13 +107,37 @@ entries_of(const struct map *map)
 	return tally.count;
 }
 
+static void
+compare_texts(const struct snapshot_part *before,
+    const struct snapshot_part *after, struct snapshot_diff *diff)
+{
+	for (const struct snapshot_text *old = before->texts; old != NULL;
+	     old = old->next) {
+		const struct snapshot_text *new = after->texts;
+
+		while (new != NULL && strcmp(new->path, old->path) != 0)
+			new = new->next;
+		if (new == NULL)
+			diff->removed++;
+		else if (!slice_eq(old->content, new->content))
+			diff->changed++;
+	}
+}
+
 static size_t
 members_of(const struct snapshot_part *part)
 {
 	if (part == NULL)
 		return 0;
-	return part->is_class ? class_count(part->words)
-			      : entries_of(part->map);
+	switch (part->kind) {
+	case PART_MAP:
+		return entries_of(part->map);
+	case PART_CLASS:
+		return class_count(part->words);
+	case PART_TEXT:
+		break;
+	}
+	return part->entries;
 }
 
 struct snapshot_diff
@@ -123,11 +149,12 @@ snapshot_part_diff(
 
 	diff->before = members_of(before);
 	diff->after = members_of(after);
-	if (before == NULL || after == NULL ||
-	    before->is_class != after->is_class) {
+	if (before == NULL || after == NULL || before->kind != after->kind) {
 		diff->removed = diff->before;
-	} else if (before->is_class) {
+	} else if (before->kind == PART_CLASS) {
 		class_walk(before->words, compare_word, &comparison);
+	} else if (before->kind == PART_TEXT) {
+		compare_texts(before, after, diff);
 	} else if (before->digest != after->digest) {
 		comparison.before = before->map;
 		compare_maps(&comparison);

@@ -20,6 +20,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -55,6 +56,7 @@ struct table_builder {
 };
 
 struct table {
+	atomic_size_t holders;
 	struct file_names files;
 	struct cdb cdb;
 	uint64_t *filter;
@@ -474,6 +476,7 @@ make_table(struct table_builder *builder, struct error *error)
 			error->exit_code = EX_OSERR;
 		goto failed;
 	}
+	atomic_init(&table->holders, 1);
 	table->files = builder->files;
 	table->longest_key = builder->longest_key;
 	builder->files = (struct file_names){0};
@@ -500,10 +503,19 @@ table_finish(struct table_builder *builder,
 	return table;
 }
 
-void
-table_free(struct table *table)
+struct table *
+table_acquire(struct table *table)
 {
-	if (table == NULL)
+	(void)atomic_fetch_add_explicit(
+	    &table->holders, 1, memory_order_relaxed);
+	return table;
+}
+
+void
+table_release(struct table *table)
+{
+	if (table == NULL || atomic_fetch_sub_explicit(&table->holders, 1,
+				 memory_order_acq_rel) > 1)
 		return;
 	cdb_free(&table->cdb);
 	free(table->filter);

@@ -46,7 +46,10 @@ struct table *table_finish(struct table_builder *builder,
     void (*on_duplicate)(void *context, const struct table_duplicate *),
     void *context, struct error *error);
 void table_builder_free(struct table_builder *builder);
-void table_free(struct table *table);
+/* A finished table is counted and may be in several snapshots: made with a
+ * count of 1 that belongs to the caller, freed by the last to release it. */
+struct table *table_acquire(struct table *table);
+void table_release(struct table *table);
 
 /* Only MAP_FOUND or MAP_MISSING. `key` must be folded already. */
 enum map_result table_find(

@@ -11,8 +11,11 @@ unknown_name(const struct snapshot *snapshot, slice name, struct error *error)
 
 	strbuf_init(&names, arena);
 	for (const struct snapshot_part *part = snapshot_parts(snapshot);
-	     part != NULL; part = part->next)
-		strbuf_printf(&names, " " SLICE_FMT, SLICE_ARG(part->name));
+	     part != NULL; part = part->next) {
+		if (part->kind != PART_TEXT)
+			strbuf_printf(
+			    &names, " " SLICE_FMT, SLICE_ARG(part->name));
+	}
 	(void)error_set(error,
 	    "no map or class '" SLICE_FMT "', there are:" SLICE_FMT,
 	    SLICE_ARG(name), SLICE_ARG(strbuf_slice(&names)));
@@ -42,9 +45,9 @@ lookup_write(const struct snapshot *snapshot, slice name, slice key,
 	const struct snapshot_part *part = snapshot_find_part(snapshot, name);
 	struct map_hit hit = {.file = NULL};
 
-	if (part == NULL)
+	if (part == NULL || part->kind == PART_TEXT)
 		return unknown_name(snapshot, name, error);
-	if (part->is_class) {
+	if (part->kind == PART_CLASS) {
 		if (class_has(part->words, key))
 			strbuf_printf(out, SLICE_FMT "\n", SLICE_ARG(key));
 		return true;

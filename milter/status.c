@@ -73,8 +73,8 @@ write_part(const struct snapshot_part *part, struct strbuf *out)
 	char when[32];
 
 	strbuf_printf(out, "%s " SLICE_FMT ": %zu %s, %zu bytes\n",
-	    part->is_class ? "class" : "map", SLICE_ARG(part->name),
-	    part->entries, part->is_class ? "words" : "entries", part->bytes);
+	    part_kind_text(part->kind), SLICE_ARG(part->name), part->entries,
+	    part_kind_unit(part->kind), part->bytes);
 	for (const struct snapshot_file *file = part->files; file != NULL;
 	     file = file->next)
 		strbuf_printf(out, "  %s: %s, %lld bytes\n", file->path,
@@ -223,7 +223,7 @@ json_part(const struct snapshot_part *part)
 	(void)snprintf(digest, sizeof(digest), "%016" PRIx64, part->digest);
 	json_object_set_new(object, "name", json_slice(part->name));
 	json_object_set_new(
-	    object, "kind", json_string(part->is_class ? "class" : "map"));
+	    object, "kind", json_string(part_kind_text(part->kind)));
 	json_object_set_new(object, "entries", json_number(part->entries));
 	json_object_set_new(object, "bytes", json_number(part->bytes));
 	json_object_set_new(object, "digest", json_string(digest));

@@ -464,7 +464,7 @@ find_in_map(const struct decision *d, const struct snapshot *snapshot,
 			name = other_names[i].map;
 	}
 	part = snapshot_find_part(snapshot, name);
-	if (part == NULL || part->is_class)
+	if (part == NULL || part->kind != PART_MAP)
 		return TABLE_UNKNOWN;
 	result = map_find(part->map, key, d->arena, &hit);
 	trace_lookup(d->trace, arena_cstr(d->arena, name), key, result, &hit);

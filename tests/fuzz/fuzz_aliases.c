@@ -208,8 +208,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	alias_part.table = make_table(&d, text, add_aliases);
 	policy.aliases = &aliases;
 	expand_some(&d, &policy);
-	table_free(alias_part.table);
-	table_free(virtual_part.table);
+	table_release(alias_part.table);
+	table_release(virtual_part.table);
 	arena_free(arena);
 	generation_release(generation);
 	return 0;

@@ -127,7 +127,7 @@ START_TEST(answers)
 		ck_assert_str_eq(hit.file, "p");
 	}
 	ck_assert_str_eq(warnings, "");
-	pattern_list_free(list);
+	pattern_list_release(list);
 }
 END_TEST
 
@@ -215,7 +215,7 @@ START_TEST(some_things_are_only_warned_of)
 	    "p:2: the flag X is ignored\n"
 	    "p:3: what stands behind \"endif\" is ignored\n");
 	ck_assert_uint_eq(pattern_list_count(list), 1);
-	pattern_list_free(list);
+	pattern_list_release(list);
 }
 END_TEST
 
@@ -241,7 +241,7 @@ START_TEST(a_pattern_at_its_limit_is_no_miss)
 	ck_assert_str_eq(hit.file, "p");
 	ck_assert_int_eq(
 	    pattern_list_find(list, SLICE("b"), arena, &hit), MAP_FOUND);
-	pattern_list_free(list);
+	pattern_list_release(list);
 }
 END_TEST
 
@@ -274,8 +274,8 @@ START_TEST(lists_are_told_apart)
 	ck_assert_uint_eq(
 	    pattern_list_missing(one, NULL), pattern_list_count(one));
 	ck_assert_uint_eq(pattern_list_missing(NULL, one), 0);
-	pattern_list_free(one);
-	pattern_list_free(other);
+	pattern_list_release(one);
+	pattern_list_release(other);
 }
 END_TEST
 
@@ -292,8 +292,8 @@ START_TEST(a_list_can_be_made_again)
 	ck_assert_uint_eq(
 	    pattern_list_digest(list), pattern_list_digest(again));
 	ck_assert_uint_gt(pattern_list_bytes(list), sizeof(text));
-	pattern_list_free(list);
-	pattern_list_free(again);
+	pattern_list_release(list);
+	pattern_list_release(again);
 }
 END_TEST
 

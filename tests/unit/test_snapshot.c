@@ -651,7 +651,7 @@ START_TEST(parts_in_order)
 	    snapshot_add_class(snapshot, SLICE("w"), &word, 1, &source, NULL));
 	part = snapshot_parts(snapshot);
 	ck_assert(slice_eq(part->name, SLICE("access")));
-	ck_assert(!part->is_class && part->map != NULL);
+	ck_assert(part->kind == PART_MAP && part->map != NULL);
 	ck_assert_uint_eq(part->entries, 2);
 	ck_assert_uint_gt(part->bytes, 2048);
 	ck_assert_str_eq(part->files->path, scratch_path("one"));
@@ -661,12 +661,59 @@ START_TEST(parts_in_order)
 	ck_assert_ptr_null(part->files->next->next);
 	part = part->next;
 	ck_assert(slice_eq(part->name, SLICE("w")));
-	ck_assert(part->is_class && part->words != NULL);
+	ck_assert(part->kind == PART_CLASS && part->words != NULL);
 	ck_assert_uint_eq(part->entries, 1);
 	ck_assert_ptr_null(part->files);
 	ck_assert_ptr_null(part->next);
 	ck_assert_ptr_eq(snapshot_find_part(snapshot, SLICE("w")), part);
 	ck_assert_ptr_null(snapshot_find_part(snapshot, SLICE("W")));
+}
+END_TEST
+
+START_TEST(texts_whole)
+{
+	slice paths[] = {file_of("rc", ":0\n* ^To: x\n/dev/null\n"),
+	    file_of("empty", ""), path_slice("rc")};
+	const struct snapshot_text *text;
+	struct snapshot_diff diff;
+	struct snapshot *later = snapshot_new();
+
+	ck_assert(snapshot_add_text(
+	    snapshot, SLICE("recipes"), paths, 1, &source, NULL));
+	ck_assert(snapshot_add_text(
+	    snapshot, SLICE("recipes"), paths, 3, &source, NULL));
+	ck_assert_ptr_null(snapshot_parts(snapshot)->next);
+	ck_assert_int_eq(snapshot_parts(snapshot)->kind, PART_TEXT);
+	ck_assert_uint_eq(snapshot_parts(snapshot)->entries, 2);
+	ck_assert_ptr_null(snapshot_parts(snapshot)->files->next->next);
+	text = snapshot_find_text(snapshot, SLICE("recipes"), paths[0]);
+	ck_assert_str_eq(text->content.ptr, ":0\n* ^To: x\n/dev/null\n");
+	ck_assert_uint_eq(text->next->content.len, 0);
+	ck_assert_ptr_null(text->next->next);
+	ck_assert_ptr_null(
+	    snapshot_find_text(snapshot, SLICE("recipes"), SLICE("rc")));
+	ck_assert_ptr_null(
+	    snapshot_find_text(snapshot, SLICE("others"), paths[0]));
+	(void)file_of("rc", ":0\n/dev/null\n");
+	ck_assert(snapshot_add_text(
+	    later, SLICE("recipes"), paths, 1, &source, NULL));
+	diff =
+	    snapshot_part_diff(snapshot_parts(snapshot), snapshot_parts(later));
+	ck_assert(diff.before == 2 && diff.after == 1 && diff.added == 0 &&
+		  diff.removed == 1 && diff.changed == 1);
+	snapshot_release(later);
+}
+END_TEST
+
+START_TEST(text_that_is_missing)
+{
+	slice path = path_slice("none");
+	struct error error = {0};
+
+	ck_assert(!snapshot_add_text(
+	    snapshot, SLICE("recipes"), &path, 1, &source, &error));
+	ck_assert_str_eq(error.file, scratch_path("none"));
+	ck_assert_int_eq(error.exit_code, EX_NOINPUT);
 }
 END_TEST
 
@@ -915,6 +962,8 @@ snapshot_suite(void)
 	tcase_add_test(parts, class_of_words_and_files);
 	tcase_add_test(parts, class_grows_until_published);
 	tcase_add_test(parts, parts_in_order);
+	tcase_add_test(parts, texts_whole);
+	tcase_add_test(parts, text_that_is_missing);
 	tcase_add_loop_test(parts, maps_differ, 0, ROWS(diffs));
 	tcase_add_loop_test(parts, classes_differ, 0, ROWS(diffs));
 	tcase_add_loop_test(parts, class_became_map, 0, 2);

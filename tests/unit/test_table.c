@@ -26,7 +26,7 @@ make_builder(void)
 static void
 free_table(void)
 {
-	table_free(table);
+	table_release(table);
 	table = NULL;
 }
 
@@ -480,7 +480,7 @@ START_TEST(builder_is_given_up)
 	add(SLICE("k"), SLICE("v"), 0, 1);
 	table_builder_free(builder);
 	table_builder_free(NULL);
-	table_free(NULL);
+	table_release(NULL);
 }
 END_TEST
 

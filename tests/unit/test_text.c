@@ -355,7 +355,7 @@ dump_reading(slice content, struct dump *dump)
 	table = table_finish(builder, dump_duplicate, dump, NULL);
 	ck_assert_ptr_nonnull(table);
 	table_walk(table, dump_entry, dump);
-	table_free(table);
+	table_release(table);
 }
 
 static void
