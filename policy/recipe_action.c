@@ -224,18 +224,6 @@ act_folder(struct machine *m, const struct recipe_statement *recipe,
 }
 
 static bool
-wants_header(const struct recipe_flags *flags)
-{
-	return flags->has['h'] || !flags->has['b'];
-}
-
-static bool
-wants_body(const struct recipe_flags *flags)
-{
-	return flags->has['b'] || !flags->has['h'];
-}
-
-static bool
 waits(const struct recipe_flags *flags)
 {
 	return flags->has['w'] || flags->has['W'] || flags->is_locked;
@@ -268,8 +256,7 @@ act_filter(struct machine *m, const struct recipe_statement *recipe,
     const struct recipe_flags *flags)
 {
 	struct recipe_program_result result;
-	slice input =
-	    recipe_mail_text(m, wants_header(flags), wants_body(flags));
+	slice input = recipe_program_text(m, flags);
 
 	if (!recipe_run_command(m, recipe->text, input, true, &result))
 		return false;
@@ -279,7 +266,8 @@ act_filter(struct machine *m, const struct recipe_statement *recipe,
 		return false;
 	}
 	recipe_mail_replace(
-	    m, result.output, wants_header(flags), wants_body(flags));
+	    m, result.output, recipe_wants_header(flags),
+	    recipe_wants_body(flags));
 	return true;
 }
 
@@ -289,8 +277,7 @@ act_pipe(struct machine *m, const struct recipe_statement *recipe,
 {
 	struct recipe_program_result result;
 	struct recipe_delivery *d;
-	slice input =
-	    recipe_mail_text(m, wants_header(flags), wants_body(flags));
+	slice input = recipe_program_text(m, flags);
 
 	if (!recipe_run_command(m, recipe->text, input, false, &result))
 		return false;
@@ -319,8 +306,7 @@ act_capture(struct machine *m, const struct recipe_statement *recipe,
     const struct recipe_flags *flags)
 {
 	struct recipe_program_result result;
-	slice input =
-	    recipe_mail_text(m, wants_header(flags), wants_body(flags));
+	slice input = recipe_program_text(m, flags);
 
 	if (!recipe_run_command(m, recipe->text, input, true, &result))
 		return false;

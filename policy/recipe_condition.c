@@ -259,17 +259,14 @@ input_of(struct judging *j, const struct recipe_condition *c)
 {
 	slice area;
 
-	if (c->variable.len == 0)
-		return recipe_mail_text(j->m,
-		    !j->flags->has['B'] || j->flags->has['H'],
-		    j->flags->has['B']);
-	if (slice_eq(c->variable, SLICE("H")))
-		return recipe_mail_text(j->m, true, false);
-	if (slice_eq(c->variable, SLICE("B")))
-		return recipe_mail_text(j->m, false, true);
-	if (recipe_mail_area(j->m, c->variable, &area))
-		return recipe_mail_text(j->m, true, true);
-	return recipe_value(j->m, c->variable);
+	slice name = c->variable.len > 0 ? c->variable : default_area(j->flags);
+	struct recipe_flags parts = {.has['r'] = j->flags->has['r']};
+
+	if (!recipe_mail_area(j->m, name, &area))
+		return recipe_value(j->m, name);
+	parts.has['h'] = slice_eq(name, SLICE("H"));
+	parts.has['b'] = slice_eq(name, SLICE("B"));
+	return recipe_program_text(j->m, &parts);
 }
 
 /* "w^x ? cmd": the first number for success, else the second. With "!" the

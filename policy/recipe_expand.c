@@ -22,6 +22,7 @@ struct expander {
 	bool took_arguments;
 	bool is_full;
 	unsigned depth;
+	unsigned braces; /* around the text at work */
 	size_t total;
 	struct recipe_words *words;
 };
@@ -212,10 +213,12 @@ substitute(struct expander *x, slice name, slice rest, bool is_quoted)
 	}
 	operator = rest.ptr[0];
 	rest = slice_from(rest, 1);
+	x->braces++;
 	if (operator == '-' && is_set)
 		put_value(x, value, is_quoted);
 	else if ((operator == '-') != is_set)
 		expand(x, rest, is_quoted);
+	x->braces--;
 }
 
 static bool
@@ -295,10 +298,10 @@ put_dollar(struct expander *x, slice rest, bool is_quoted)
 		    x, recipe_value(x->m, SLICE("LASTFOLDER")), is_quoted);
 		return 1;
 	case '@':
-		if (is_quoted && x->purpose == FOR_WORDS && !x->took_arguments)
-			put_arguments(x);
-		else
+		if (!is_quoted)
 			put_char(x, '@');
+		else if (x->purpose == FOR_WORDS && !x->took_arguments)
+			put_arguments(x);
 		return 1;
 	default:
 		break;
@@ -325,7 +328,7 @@ put_output(struct expander *x, slice command, bool is_quoted)
 	struct recipe_program_result result;
 
 	if (!recipe_run_command(x->m, command,
-		recipe_mail_text(x->m, true, true), true, &result))
+		recipe_program_text(x->m, NULL), true, &result))
 		return;
 	put_value(x, without_newlines(result.output), is_quoted);
 }
@@ -362,7 +365,8 @@ put_backslash(struct expander *x, slice rest, bool is_quoted)
 	}
 	if (rest.ptr[1] == '\n')
 		return 2;
-	if (is_quoted && strchr("$`\"\\", rest.ptr[1]) == NULL) {
+	if (is_quoted && strchr("$`\"\\", rest.ptr[1]) == NULL &&
+	    (rest.ptr[1] != '}' || x->braces == 0)) {
 		put_char(x, '\\');
 		put_char(x, rest.ptr[1]);
 		return 2;

@@ -110,6 +110,36 @@ recipe_mail_text(struct machine *m, bool with_header, bool with_body)
 	    with_body ? mail->body : SLICE(""));
 }
 
+bool
+recipe_wants_header(const struct recipe_flags *flags)
+{
+	return flags == NULL || flags->has['h'] || !flags->has['b'];
+}
+
+bool
+recipe_wants_body(const struct recipe_flags *flags)
+{
+	return flags == NULL || flags->has['b'] || !flags->has['h'];
+}
+
+static bool
+ends_in_empty_line(slice text)
+{
+	return text.len >= 2 && text.ptr[text.len - 1] == '\n' &&
+	    text.ptr[text.len - 2] == '\n';
+}
+
+slice
+recipe_program_text(struct machine *m, const struct recipe_flags *flags)
+{
+	slice text = recipe_mail_text(
+	    m, recipe_wants_header(flags), recipe_wants_body(flags));
+
+	if (ends_in_empty_line(text) || (flags != NULL && flags->has['r']))
+		return text;
+	return join(m, text, SLICE("\n"), SLICE(""));
+}
+
 static slice
 take_from_line(slice *text)
 {

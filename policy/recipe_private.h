@@ -169,6 +169,8 @@ struct run {
 bool recipe_hit(struct machine *m, const char *limit);
 bool recipe_is_over(const struct machine *m);
 /* Counts `bytes` of new text; false when there are too many. */
+bool recipe_wants_header(const struct recipe_flags *flags);
+bool recipe_wants_body(const struct recipe_flags *flags);
 bool recipe_spend_text(struct machine *m, size_t bytes);
 bool recipe_spend_step(struct machine *m);
 __attribute__((format(printf, 3, 4))) void recipe_note_add(
@@ -207,6 +209,11 @@ size_t recipe_mail_size(const struct mail *mail);
  * header. */
 slice recipe_mail_text(
     struct machine *m, bool with_header, bool with_body);
+/* What a program is given of it that takes it as mail: by the flags h and b,
+ * and with one more line end where it has no empty line at its end and no flag
+ * r. NULL: no flags. */
+slice recipe_program_text(
+    struct machine *m, const struct recipe_flags *flags);
 /* What a filter made of it. */
 void recipe_mail_replace(
     struct machine *m, slice text, bool with_header, bool with_body);

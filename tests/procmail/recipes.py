@@ -21,6 +21,8 @@ case may say why milterd differs ("-- differs reason"): then it must.
 """
 
 import argparse
+import contextlib
+import ctypes
 import glob
 import json
 import os
@@ -106,6 +108,8 @@ class Place:
             "@HOST@", HOST))
         self.write("sendmail", SENDMAIL, 0o755)
         for name, text in case.files.items():
+            os.makedirs(os.path.dirname(f"{self.mail}/{name}"),
+                        exist_ok=True)
             self.write(f"mail/{name}", text.replace("@DIR@", directory), 0o755)
         self.variables = {
             "MAILDIR": self.mail, "DEFAULT": f"{self.mail}/default",
@@ -168,6 +172,16 @@ def without_from(text):
     return text.rstrip("\n")
 
 
+PR_SET_CHILD_SUBREAPER = 36
+
+
+def wait_for_orphans():
+    """procmail does not wait for what it has written to, unless told."""
+    with contextlib.suppress(ChildProcessError):
+        while True:
+            os.wait()
+
+
 def by_procmail(case, directory):
     place = Place(case, directory)
     place.write("log", "")
@@ -178,6 +192,7 @@ def by_procmail(case, directory):
          f"{directory}/rc", *case.arguments],
         input=case.message.encode("latin-1"), capture_output=True,
         env={"PATH": "/usr/bin:/bin"}, timeout=20, cwd=directory)
+    wait_for_orphans()
     files = place.written()
     return outcome(files, before, done.returncode, files.get("log", "")), \
         files.get("log", "") + done.stderr.decode("latin-1")
@@ -263,6 +278,7 @@ def arguments():
 
 def main():
     options = arguments()
+    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     results = Results()
     for path in sorted(glob.glob(f"{HERE}/cases/*.txt")):
         for case in read_cases(path):
