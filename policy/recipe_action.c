@@ -3,6 +3,8 @@
  * Actions: what becomes of the message where a recipe matches. A delivery is
  * written down for the caller; programs run at once, by the port.
  */
+#include "policy/formail.h"
+#include "policy/mail_text.h"
 #include "policy/recipe_private.h"
 
 #include <string.h>
@@ -81,6 +83,51 @@ ask_port(struct machine *m, const struct recipe_command *command,
 	m->last_status = ret->status;
 }
 
+/* formail of any directory, with options that need no program; NULL: other
+ * commands. */
+static struct formail *
+find_formail(struct machine *m, slice raw)
+{
+	struct recipe_words words;
+	struct formail *formail;
+	struct error error;
+	slice name;
+
+	if (needs_shell(m, raw) || !recipe_expand_words(m, raw, &words) ||
+	    words.count == 0)
+		return NULL;
+	name = words.list[0];
+	name = slice_from(name,
+	    slice_last_index(name, '/') == name.len
+		? 0
+		: slice_last_index(name, '/') + 1);
+	if (!slice_eq(name, SLICE("formail")) ||
+	    formail_parse(m->run->arena, words.list + 1, words.count - 1,
+		&formail, &error) != FORMAIL_READY)
+		return NULL;
+	recipe_note_add(
+	    m, false, "formail, \"" SLICE_FMT "\"", SLICE_ARG(raw));
+	return formail;
+}
+
+static void
+run_formail(struct machine *m, const struct formail *formail, slice input,
+    struct recipe_program_result *ret)
+{
+	slice from_line = recipe_take_from_line(&input);
+	struct mail_text text = mail_text_split(input);
+	struct formail_message message = {
+	    .header = text.header, .body = text.body};
+
+	message = formail_run(formail, m->run->arena, &message);
+	if (message.body.len == 0)
+		from_line = SLICE("");
+	ret->output = arena_join(
+	    m->run->arena, from_line, message.header, message.body);
+	ret->has_read_all = true;
+	m->last_status = 0;
+}
+
 bool
 recipe_run_command(struct machine *m, slice raw, slice input,
     bool wants_output, struct recipe_program_result *ret)
@@ -88,10 +135,16 @@ recipe_run_command(struct machine *m, slice raw, slice input,
 	struct recipe_command command = {
 	    .line = raw, .input = input, .wants_output = wants_output};
 	struct recipe_words words = {0};
+	struct formail *formail;
 
 	*ret = (struct recipe_program_result){0};
 	if (m->run->programs++ >= m->run->limits.programs)
 		return recipe_hit(m, "programs");
+	formail = find_formail(m, raw);
+	if (formail != NULL) {
+		run_formail(m, formail, input, ret);
+		return recipe_spend_text(m, ret->output.len);
+	}
 	if (!needs_shell(m, raw)) {
 		if (!recipe_expand_words(m, raw, &words))
 			return false;
@@ -252,13 +305,50 @@ tell_failure(struct machine *m, const struct recipe_flags *flags,
 }
 
 static bool
+ends_header(slice header)
+{
+	return slice_eq(header, SLICE("\n")) ||
+	    (header.len >= 2 && header.ptr[header.len - 1] == '\n' &&
+		header.ptr[header.len - 2] == '\n');
+}
+
+/* formail changes the header alone: the body stays where and as it is. */
+static bool
+act_formail(struct machine *m, const struct recipe_statement *recipe,
+    const struct recipe_flags *flags)
+{
+	const struct mail *old = m->mail;
+	struct formail_message message = {
+	    .header = old->header, .body = old->body};
+	struct formail *formail;
+	struct mail *mail;
+
+	if (!recipe_wants_header(flags))
+		return false;
+	formail = find_formail(m, recipe->text);
+	if (formail == NULL)
+		return false;
+	message = formail_run(formail, m->run->arena, &message);
+	if (!ends_header(message.header) || message.body.len != old->body.len)
+		return false;
+	mail = ARENA_NEW(m->run->arena, struct mail);
+	*mail = (struct mail){.from_line = old->from_line,
+	    .header = message.header,
+	    .body = old->body};
+	m->mail = mail;
+	return true;
+}
+
+static bool
 act_filter(struct machine *m, const struct recipe_statement *recipe,
     const struct recipe_flags *flags)
 {
 	struct recipe_program_result result;
-	slice input = recipe_program_text(m, flags);
 
-	if (!recipe_run_command(m, recipe->text, input, true, &result))
+	if (act_formail(m, recipe, flags))
+		return true;
+	if (!recipe_run_command(m, recipe->text,
+		recipe_program_text(m, flags), true, &result))
 		return false;
 	if (!has_succeeded(flags, &result)) {
 		tell_failure(m, flags, &result, recipe->text);

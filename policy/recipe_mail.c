@@ -140,8 +140,8 @@ recipe_program_text(struct machine *m, const struct recipe_flags *flags)
 	return join(m, text, SLICE("\n"), SLICE(""));
 }
 
-static slice
-take_from_line(slice *text)
+slice
+recipe_take_from_line(slice *text)
 {
 	size_t end = slice_index(*text, '\n');
 	slice line = slice_first(*text, end < text->len ? end + 1 : end);
@@ -165,7 +165,7 @@ recipe_mail_replace(
 	if (with_header) {
 		if (!with_body)
 			text = join(m, text, m->mail->body, SLICE(""));
-		mail->from_line = take_from_line(&text);
+		mail->from_line = recipe_take_from_line(&text);
 		split = mail_text_split(text);
 		mail->header = split.header;
 		mail->body = split.body;

@@ -214,6 +214,8 @@ slice recipe_mail_text(
  * r. NULL: no flags. */
 slice recipe_program_text(
     struct machine *m, const struct recipe_flags *flags);
+/* "From ..." at the front of a text, or nothing. */
+slice recipe_take_from_line(slice *text);
 /* What a filter made of it. */
 void recipe_mail_replace(
     struct machine *m, slice text, bool with_header, bool with_body);
