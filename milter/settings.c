@@ -51,6 +51,8 @@ static const struct choice sources[] = {
 #define DURATION(place, least, most) .type = "duration", \
 	FIELD(FIELD_DURATION, place, .min = (least), .max = (most))
 
+#define LONGEST_MS (3650L * 86400 * 1000)
+
 static const struct settings_word words[] = {
 	{.name = "socket", STRING(socket, socket), .initial = "", .is_fixed = true,
 	    .help = "Where the MTA's milter protocol is served: unix:/path or inet:port@host."},
@@ -197,6 +199,20 @@ static const struct settings_word words[] = {
 	{.name = "max_spool_bytes", .type = "size", .initial = "1073741824", .is_fixed = true,
 	    FIELD(FIELD_SIZE, limits.spool_bytes, .min = 65536),
 	    .help = "Bytes of these, k, M or G behind the number."},
+	{.name = "vacation_message", STRING(vacation.message, user_file), .initial = "",
+	    .help = "Where users' vacation messages are: a path with %u, %d or %h; empty: no vacation."},
+	{.name = "vacation_interval", DURATION(vacation.interval_ms, 1000, LONGEST_MS),
+	    .initial = "7d",
+	    .help = "How long a sender who was answered is not answered again."},
+	{.name = "vacation_interval_min", DURATION(vacation.interval_min_ms, 1000, LONGEST_MS),
+	    .initial = "1d",
+	    .help = "The shortest such time that a user's own message can have."},
+	{.name = "vacation_exclude", LIST(vacation.exclude, sender),
+	    .help = "Senders whom nobody answers: user@domain, @domain, @.domain, user."},
+	{.name = "vacation_submitted", BOOL(vacation.answers_submitted),
+	    .help = "Answer mail of authenticated clients, and mail that did not come by SMTP, too."},
+	{.name = "vacation_rate", NUMBER(vacation.rate, 0, 1000000), .initial = "60",
+	    .help = "How many vacation replies are sent in a minute; 0: no limit."},
 	{.name = "client_resolve", CHOICE(client_resolve, sources, "mta|dns"), .initial = "mta",
 	    .help = "Who finds the client's name: the MTA where it tells, or milterd itself."},
 	{.name = "resolver", STRING(resolver, resolver), .initial = "", .is_fixed = true,
@@ -511,6 +527,20 @@ check_redis(struct reading *reading)
 	return true;
 }
 
+static bool
+check_vacation(struct reading *reading)
+{
+	const struct settings *settings = reading->settings;
+	const struct settings_word *word =
+	    settings_find_word_in(SLICE(""), SLICE("vacation_message"));
+
+	if (settings->vacation.message.len == 0 ||
+	    settings->state_directory.len > 0)
+		return true;
+	return settings_refuse(reading, reading->set_at[word - words],
+	    "vacation_message needs a state_directory, where replies wait");
+}
+
 static void
 set_initial(struct reading *reading)
 {
@@ -542,7 +572,8 @@ settings_read(const char *path, struct arena *arena,
 	text = arena_cstr(arena, file.content);
 	if (!settings_scan(&reading, text, file.content.len) ||
 	    !parse(&reading, text) || !check_sockets(&reading) ||
-	    !check_redis(&reading) || !check_directories(&reading, &file))
+	    !check_redis(&reading) || !check_vacation(&reading) ||
+	    !check_directories(&reading, &file))
 		return false;
 	settings.path = arena_cstr(arena, slice_from_cstr(path));
 	*ret_settings = settings;

@@ -23,6 +23,15 @@ void string_list_add(struct arena *arena, struct string_list *list, slice item);
 
 enum client_source { CLIENT_FROM_MTA, CLIENT_FROM_DNS };
 
+struct vacation_settings {
+	slice message; /* where users' templates are; empty: no vacation */
+	unsigned long interval_ms;
+	unsigned long interval_min_ms;
+	struct string_list exclude;
+	bool answers_submitted;
+	int rate; /* replies a minute, 0: no limit */
+};
+
 /* What a client can make grow, bounded. */
 struct limits {
 	int recipients;		    /* of a message, kept for rewriting */
@@ -92,6 +101,7 @@ struct settings {
 	struct string_list exposed_user;
 	struct string_list dnsbl;
 	struct string_list enhdnsbl;
+	struct vacation_settings vacation;
 	enum client_source client_resolve;
 	bool allow_unsafe_files;
 	int log_level;

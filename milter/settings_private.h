@@ -74,6 +74,8 @@ judge settings_judge_hostname;
 judge settings_judge_name;
 judge settings_judge_map;
 judge settings_judge_luser_relay;
+judge settings_judge_sender;
+judge settings_judge_user_file;
 judge settings_judge_dnsbl; /* settings_check_dnsbl(), or a file */
 judge settings_judge_resolver;
 judge settings_judge_facility;

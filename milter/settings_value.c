@@ -15,6 +15,7 @@
 
 #include "base/strbuf.h"
 #include "maps/redis.h"
+#include "milter/user_file.h"
 
 static void *
 field_of(struct settings *settings, const struct settings_word *word)
@@ -143,6 +144,24 @@ settings_judge_map(slice value)
 	return path.len > 0 && path.ptr[0] == '/'
 		   ? NULL
 		   : "is neither /path nor text:/path nor pcre:/path";
+}
+
+const char *
+settings_judge_user_file(slice value)
+{
+	return user_file_check_pattern(value);
+}
+
+/* policy/vacation_template.h: "a@b", "@domain", "@.domain" or "a". */
+const char *
+settings_judge_sender(slice value)
+{
+	if (value.len == 0)
+		return "is empty";
+	if (value.ptr[0] == '/' || has_blank(value))
+		return "is not a sender: user@domain, @domain, @.domain or "
+		       "user";
+	return NULL;
 }
 
 const char *
@@ -394,20 +413,33 @@ set_size(struct reading *reading, const struct settings_word *word, slice value,
 	return true;
 }
 
+static const struct {
+	const char *suffix;
+	unsigned long ms;
+} units[] = {
+    {"ms", 1}, {"s", 1000}, {"m", 60UL * 1000}, {"h", 3600UL * 1000},
+    {"d", 86400UL * 1000}, {"w", 7 * 86400UL * 1000}};
+
 static unsigned long
 duration_unit(const char *suffix)
 {
-	static const struct {
-		const char *suffix;
-		unsigned long ms;
-	} units[] = {
-	    {"ms", 1}, {"s", 1000}, {"m", 60UL * 1000}, {"h", 3600UL * 1000}};
-
 	for (size_t i = 0; i < sizeof(units) / sizeof(*units); i++) {
 		if (strcmp(suffix, units[i].suffix) == 0)
 			return units[i].ms;
 	}
 	return 0;
+}
+
+/* In the largest unit that gives a whole number, weeks apart. */
+static slice
+duration_text(struct arena *arena, unsigned long ms)
+{
+	size_t i = sizeof(units) / sizeof(*units) - 2;
+
+	while (i > 0 && (ms == 0 || ms % units[i].ms != 0))
+		i--;
+	return arena_printf(
+	    arena, "%lu%s", ms / units[i].ms, units[i].suffix);
 }
 
 static bool
@@ -425,7 +457,7 @@ set_duration(struct reading *reading, const struct settings_word *word,
 	if (!ascii_is_digit(value.ptr[0]) || unit == 0)
 		return settings_refuse(reading, line,
 		    "%s: \"" SLICE_FMT "\" is not a time: a number, and ms, "
-		    "s, m or h behind it",
+		    "s, m, h, d or w behind it",
 		    word->name, SLICE_ARG(value));
 	if (errno != 0 || number > (unsigned long)field->max / unit ||
 	    number * unit < (unsigned long)field->min)
@@ -531,8 +563,7 @@ settings_value(const struct settings *settings,
 		return arena_printf(
 		    arena, "%lu", *(const unsigned long *)field);
 	case FIELD_DURATION:
-		return arena_printf(
-		    arena, "%lums", *(const unsigned long *)field);
+		return duration_text(arena, *(const unsigned long *)field);
 	case FIELD_MODE:
 		return arena_printf(
 		    arena, "%04o", (unsigned)*(const mode_t *)field);

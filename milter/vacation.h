@@ -63,7 +63,9 @@ struct vacation_plan {
 	slice path;	  /* of his template */
 	const char *word; /* "answer", or the reason against it */
 	slice detail;
-	struct vacation_answer answer;
+	bool is_trouble; /* the template cannot be read or used */
+	bool is_answered;
+	struct vacation_answer answer; /* unless it is trouble */
 	struct vacation_plan *next;
 };
 /* Those who have a template, each once. */

@@ -104,6 +104,8 @@ static const struct {
 	{"max_recipients", "10000"}, {"max_header_lines", "1000"}, {"max_header_bytes", "1048576"},
 	{"max_reply_length", "960"}, {"max_request_size", "16384"}, {"max_clients", "2000"},
 	{"max_control_clients", "64"}, {"client_resolve", "mta"},
+	{"vacation_message", ""}, {"vacation_interval", "7d"}, {"vacation_interval_min", "1d"},
+	{"vacation_exclude", ""}, {"vacation_submitted", "no"}, {"vacation_rate", "60"},
 	{"state_directory", ""}, {"sendmail_path", "/usr/sbin/sendmail"},
 	{"max_spool_entries", "10000"}, {"max_spool_bytes", "1073741824"},
 	{"resolver", ""}, {"domaintable", ""}, {"virtusertable", ""}, {"virtuser_domain", ""},
@@ -219,6 +221,10 @@ static const struct {
 	{"max_message_size = 8G", "max_message_size", "8589934592"},
 	{"max_message_size = 9223372036854775807", "max_message_size", "9223372036854775807"},
 	{"client_resolve = \"dns\"", "client_resolve", "dns"},
+	{"vacation_interval = 36h", "vacation_interval", "36h"},
+	{"vacation_interval = 2w", "vacation_interval", "14d"},
+	{"vacation_exclude = { \"@a.test\", \"bob\" }", "vacation_exclude", "@a.test, bob"},
+	{"state_directory = /x\nvacation_message = \"%h/.vacation.msg\"", "vacation_message", "%h/.vacation.msg"},
 	{"client_resolve = MTA", "client_resolve", "mta"},
 	{"resolver = \"127.0.0.1:53\"", "resolver", "127.0.0.1:53"},
 	{"resolver = \"127.0.0.1\"", "resolver", "127.0.0.1"},
@@ -363,7 +369,7 @@ START_TEST(section)
 	ck_assert_str_eq(
 	    value_of("redis.sentinels"), "inet:1@a, inet:2@[::1]");
 	ck_assert_str_eq(value_of("redis.master"), "m");
-	ck_assert_str_eq(value_of("redis.timeout"), "2000ms");
+	ck_assert_str_eq(value_of("redis.timeout"), "2s");
 	ck_assert_str_eq(value_of("redis.tls"), "yes");
 	ck_assert_str_eq(value_of("redis.prefix"), "mlt:");
 	ck_assert_str_eq(value_of("max_hops"), "7");
@@ -486,6 +492,16 @@ static const struct {
 	{"require_auth = \"\"", 1, "is not yes or no"},
 	{"delay_checks = foe", 1, "delay_checks: \"foe\" is not no|yes|friend|hater"},
 	{"relay_mail_from = yes", 1, "relay_mail_from: \"yes\" is not no|address|domain"},
+	{"vacation_message = \"/etc/vacation.msg\"", 1,
+	    "vacation_message: \"/etc/vacation.msg\" neither %u nor %h is in it"},
+	{"vacation_message = \"%u.msg\"", 1,
+	    "vacation_message: \"%u.msg\" it does not begin with / or %h/"},
+	{"vacation_message = \"/%u\"", 1,
+	    "vacation_message needs a state_directory, where replies wait"},
+	{"vacation_interval = 3y", 1,
+	    "vacation_interval: \"3y\" is not a time: a number, and ms, s, m, h, d or w behind it"},
+	{"vacation_exclude = { \"/etc/x\" }", 1,
+	    "vacation_exclude: \"/etc/x\" is not a sender: user@domain, @domain, @.domain or user"},
 	{"client_resolve = postfix", 1, "client_resolve: \"postfix\" is not mta|dns"},
 	{"max_message_size = 10Q", 1, "max_message_size: \"10Q\" is not a size"},
 	{"max_message_size = 10kB", 1, "is not a size"},
