@@ -25,6 +25,7 @@ TEST_PACKAGES='
 	dovecot-lmtpd
 	dovecot-pop3d
 	fail2ban
+	faketime
 	iproute2
 	libclang-rt-14-dev
 	libsasl2-modules
@@ -41,6 +42,7 @@ TEST_PACKAGES='
 	python3
 	redis-sentinel
 	redis-server
+	redis-tools
 	shellcheck
 	strace
 	tar

@@ -400,7 +400,7 @@ start_redis(struct service *service, const struct settings *settings,
 }
 
 static bool
-start_threads(struct error *error)
+start_threads(struct service *service, struct error *error)
 {
 	if (pipe2(wake_pipe, O_CLOEXEC | O_NONBLOCK) != 0) {
 		(void)error_set(error, "pipe: %s", strerror(errno));
@@ -409,6 +409,8 @@ start_threads(struct error *error)
 	}
 	server_run_all();
 	if (!watch_start(callbacks_address(), error) ||
+	    (service->redis != NULL &&
+		!redis_state_start(service->redis, error)) ||
 	    !start_thread(run_usr1, error))
 		return false;
 	/* libmilter last: a signal before this thread listens would be its. */
@@ -436,7 +438,7 @@ start(struct service *service, const struct options *options,
 	       start_redis(service, settings, error) &&
 	       open_doors(service, settings, file_limit, error) &&
 	       process_become(&identity, error) &&
-	       start_spool(settings, error) && start_threads(error);
+	       start_spool(settings, error) && start_threads(service, error);
 }
 
 static void

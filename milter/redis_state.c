@@ -5,6 +5,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +16,7 @@
 enum {
 	REFUSALS_OVER_MS = 10 * 1000,
 	QUIET_MS = 60 * 1000, /* between two lines about two troubles */
+	LOOK_MS = 1000,
 	MOST_ADDRESSES = 8,
 };
 
@@ -228,6 +230,44 @@ options_from(const struct settings *settings)
 	    .tls_server_name = redis->tls_server_name,
 	    .allow_unsafe_files = settings->allow_unsafe_files,
 	};
+}
+
+/*
+ * The thread.
+ */
+
+static void *
+run(void *context)
+{
+	struct redis_state *state = context;
+	struct redis *redis = redis_open(state->client);
+
+	for (;;) {
+		unsigned pause;
+
+		(void)redis_check(redis, redis_client_deadline(state->client));
+		pause = redis_client_pause(state->client);
+		if (pause == 0 || pause > LOOK_MS)
+			pause = LOOK_MS;
+		(void)poll(NULL, 0, (int)pause);
+	}
+	return NULL;
+}
+
+bool
+redis_state_start(struct redis_state *state, struct error *error)
+{
+	pthread_t thread;
+	int problem = pthread_create(&thread, NULL, run, state);
+
+	if (problem == 0) {
+		(void)pthread_detach(thread);
+		return true;
+	}
+	(void)error_set(error, "cannot start a thread: %s", strerror(problem));
+	if (error != NULL)
+		error->exit_code = EX_OSERR;
+	return false;
 }
 
 struct redis_state *

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The process's client of Redis, and how Redis is. Whoever speaks to Redis
- * (the replica's thread, the store) tells here, through the client, how it
+ * The process's client of Redis, and how Redis is. A thread of its own asks
+ * once a second, so that this is known when nobody else needs Redis, and so
+ * that it is this thread which tries again after a failure, and waits for it.
+ * Whoever speaks to Redis (the replica's thread, the store) tells here, through the client, how it
  * went; a change is one line in the maillog, however many requests find it so.
  *
  * Without a connection, Redis is in trouble until a request goes well. What it
@@ -26,7 +28,10 @@ bool redis_is_configured(const struct settings *settings);
  * `resolver` finds names; NULL: there are none. Speaks to nobody. */
 struct redis_state *redis_state_new(const struct settings *settings,
     struct resolver *resolver, struct error *error);
+/* Before redis_state_start(). */
 void redis_state_free(struct redis_state *state);
+/* Starts the thread, which lasts as long as the process. */
+bool redis_state_start(struct redis_state *state, struct error *error);
 struct redis_client *redis_state_client(struct redis_state *state);
 
 struct redis_report {

@@ -4,7 +4,7 @@ is not one, and none is waited for longer than asked."""
 
 import time
 
-from kit import BOUND_MS, HELLO, Client, Fake, answering
+from rediskit import BOUND_MS, HELLO, Client, Fake, answering
 
 
 def drip(reply):

@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 
-from kit import IS_LONG, Client, Fake, Server, free_port, until
+from rediskit import IS_LONG, Client, Fake, Server, free_port, until
 
 
 class Group:

@@ -6,8 +6,8 @@ import os
 import signal
 import time
 
-from kit import (BOUND_MS, Client, Server, acl, free_port, refused, secret,
-                 until)
+from rediskit import (BOUND_MS, Client, Server, acl, free_port, refused,
+                      secret, until)
 
 
 def test_commands_by_unix_and_tcp(directory):

@@ -5,7 +5,7 @@ it can see it."""
 import signal
 import time
 
-from kit import BOUND_MS, Client, Server, acl, secret
+from rediskit import BOUND_MS, Client, Server, acl, secret
 
 
 def ask(client, result, *words):

@@ -6,7 +6,7 @@ import os
 import subprocess
 import time
 
-from kit import Client, Fake, Server, free_port, refused
+from rediskit import Client, Fake, Server, free_port, refused
 
 
 def openssl(*words):

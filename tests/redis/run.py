@@ -20,7 +20,7 @@ sys.dont_write_bytecode = True
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.append(os.path.join(HERE, "..", "common"))
 
-from kit import HAVE_SERVER
+from rediskit import HAVE_SERVER
 from results import Results, chosen, tests_of
 
 CASES = ("server", "store", "fake", "sentinel", "tls")

@@ -37,15 +37,18 @@ class Server:
     """A redis-server on loopback and on a unix socket."""
 
     def __init__(self, directory, *words, port=None, program="redis-server",
-                 config=None, name="redis"):
+                 config=None, name="redis", address="127.0.0.1", before=()):
         self.port = port or free_port()
         self.directory = os.path.join(directory, f"{name}-{self.port}")
         os.makedirs(self.directory, exist_ok=True)
         self.socket = os.path.join(self.directory, "s")
         self.log = os.path.join(self.directory, "log")
-        self._command = [program] + ([config] if config else []) + [
-            "--port", str(self.port), "--bind", "127.0.0.1", "--dir",
+        self.address = address
+        self._command = [*before, program] + ([config] if config else []) + [
+            "--port", str(self.port), "--bind", address, "--dir",
             self.directory, "--logfile", self.log, *words]
+        if address != "127.0.0.1":
+            self._command += ["--protected-mode", "no"]
         self._is_sentinel = program == "redis-sentinel"
         if not self._is_sentinel:
             self._command += ["--unixsocket", self.socket,
@@ -64,7 +67,7 @@ class Server:
     def answers(self):
         assert self._process.poll() is None, open(self.log).read()[-800:]
         try:
-            with socket.create_connection(("127.0.0.1", self.port), 1):
+            with socket.create_connection((self.address, self.port), 1):
                 pass
             with socket.socket(socket.AF_UNIX) as door:
                 return self._is_sentinel or not door.connect_ex(self.socket)
@@ -96,7 +99,7 @@ class Server:
 
     @property
     def inet(self):
-        return f"server=inet:{self.port}@127.0.0.1"
+        return f"server=inet:{self.port}@{self.address}"
 
     def __enter__(self):
         return self
@@ -108,9 +111,9 @@ class Server:
 class Fake:
     """Whoever connects gets what `serve` does with the connection."""
 
-    def __init__(self, serve):
+    def __init__(self, serve, address=("127.0.0.1", 0)):
         self._serve = serve
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=16)
+        self._listener = socket.create_server(address, backlog=16)
         self.port = self._listener.getsockname()[1]
         self.connections = 0
         threading.Thread(target=self._accept, daemon=True).start()
