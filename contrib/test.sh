@@ -37,6 +37,7 @@ TEST_PACKAGES='
 	openssl
 	perl
 	postfix
+	postfix-pcre
 	procmail
 	procps
 	python3

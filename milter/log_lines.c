@@ -337,6 +337,15 @@ log_rewrite(struct arena *arena, slice queue_id, const struct client *client,
 }
 
 void
+log_fault(struct arena *arena, slice queue_id, const struct trace *faults)
+{
+	if (faults->first != NULL)
+		log_line(LOG_WARNING, SLICE_FMT ": no answer from " SLICE_FMT,
+		    SLICE_ARG(queue_id_text(arena, queue_id)),
+		    SLICE_ARG(faults->first->text));
+}
+
+void
 log_broken_header(
     struct arena *arena, slice queue_id, slice name, const char *problem)
 {

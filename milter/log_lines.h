@@ -9,6 +9,7 @@
 #include "base/arena.h"
 #include "policy/client.h"
 #include "policy/edit.h"
+#include "policy/trace.h"
 #include "policy/verdict.h"
 
 /* Text that a client chose, made safe for a log line: xtext (RFC 3461,
@@ -34,6 +35,10 @@ void log_verdict(struct arena *arena, const struct log_decision *decision);
  * dropped=1, headers=From:Sender". */
 void log_rewrite(struct arena *arena, slice queue_id,
     const struct client *client, slice sender, const struct edit_list *edits);
+/* The first of a trace of faults, if there is one: "QID: no answer from access:
+ * match limit (/etc/mail/patterns:3)". */
+void log_fault(
+    struct arena *arena, slice queue_id, const struct trace *faults);
 /* A header field that is left as it is, because it is broken. */
 void log_broken_header(
     struct arena *arena, slice queue_id, slice name, const char *problem);

@@ -25,6 +25,7 @@ struct request {
 	struct session session;
 	struct resolver_session resolver;
 	struct ports ports;
+	struct trace faults;
 };
 
 static enum frame_result
@@ -236,6 +237,7 @@ record(struct request *r, slice recipient, const struct verdict *verdict,
 	};
 
 	log_verdict(r->arena, &line);
+	log_fault(r->arena, line.queue_id, &r->faults);
 	atomic_fetch_add(counter, 1);
 }
 
@@ -298,9 +300,12 @@ judge(struct request *r, struct strbuf *reply)
 	    .ports = &r->ports,
 	    .session = &r->session,
 	    .arena = r->arena,
+	    .trace = &r->faults,
 	};
 	struct verdict verdict;
 
+	trace_init(&r->faults, r->arena);
+	r->faults.faults_only = true;
 	r->resolver.resolver = r->service->resolver;
 	r->resolver.deadline = deadline_in(REQUEST_BUDGET_MS);
 	resolver_ports(&r->resolver, &r->ports);

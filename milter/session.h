@@ -20,6 +20,7 @@
 #include "milter/service.h"
 #include "milter/watch.h"
 #include "policy/session.h"
+#include "policy/trace.h"
 #include "policy/verdict.h"
 
 #include <sys/socket.h>
@@ -76,6 +77,7 @@ struct milter_session {
 	/* The world for one callback; see session_ports(). */
 	struct resolver_session resolver;
 	struct ports ports;
+	struct trace faults; /* of the decision at hand */
 };
 
 /* NULL when no policy is in force. */

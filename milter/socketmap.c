@@ -2,6 +2,7 @@
 #include "milter/socketmap.h"
 
 #include "milter/lazy_ports.h"
+#include "milter/log_lines.h"
 #include "milter/reload.h"
 #include "milter/server.h"
 #include "milter/tables.h"
@@ -47,14 +48,18 @@ look_up(struct service *service, const struct generation *generation,
 	struct session nobody = {.size = 0};
 	struct lazy_ports lazy;
 	struct ports ports;
+	struct trace faults;
 	struct decision d = {
 	    .policy = generation->policy,
 	    .ports = &ports,
 	    .session = &nobody,
 	    .arena = arena,
+	    .trace = &faults,
 	};
 	slice value = SLICE("");
 
+	trace_init(&faults, arena);
+	faults.faults_only = true;
 	lazy_ports_init(&lazy, find_resolver, service, &ports);
 	switch (tables_find(&d, generation->snapshot, name, key, &value)) {
 	case TABLE_FOUND:
@@ -67,6 +72,7 @@ look_up(struct service *service, const struct generation *generation,
 	case TABLE_TEMPFAIL:
 		break;
 	}
+	log_fault(arena, SLICE(""), &faults);
 	return SLICE("TEMP the map cannot answer now");
 }
 

@@ -11,12 +11,15 @@ static const struct verdict shutting_down = {.kind = VERDICT_DEFER,
     .close = true};
 
 static struct decision
-decision_for(const struct milter_session *session)
+decision_for(struct milter_session *session)
 {
+	trace_init(&session->faults, session->scratch);
+	session->faults.faults_only = true;
 	return (struct decision){.policy = session->generation->policy,
 	    .ports = &session->ports,
 	    .session = &session->said,
-	    .arena = session->scratch};
+	    .arena = session->scratch,
+	    .trace = &session->faults};
 }
 
 static struct answer
@@ -104,6 +107,7 @@ record(struct milter_session *session, const struct verdict *verdict,
 		line.queue_id = macro(macros, "i");
 	count(&session->service->counters, verdict->kind);
 	log_verdict(session->scratch, &line);
+	log_fault(session->scratch, line.queue_id, &session->faults);
 	session->forgery_told = true;
 }
 

@@ -47,6 +47,8 @@ void
 trace_lookup(struct trace *trace, const char *map, slice key,
     enum map_result result, const struct map_hit *hit)
 {
+	slice why;
+
 	if (trace == NULL)
 		return;
 	switch (result) {
@@ -61,8 +63,12 @@ trace_lookup(struct trace *trace, const char *map, slice key,
 	case MAP_TEMPFAIL:
 		break;
 	}
-	add_line(trace,
-	    arena_printf(trace->arena,
-		"%s " SLICE_FMT ": cannot answer now: " SLICE_FMT, map,
-		SLICE_ARG(key), SLICE_ARG(fault_text(trace->arena, hit))));
+	why = fault_text(trace->arena, hit);
+	if (trace->faults_only)
+		add_line(trace, arena_printf(trace->arena, "%s: " SLICE_FMT, map,
+				    SLICE_ARG(why)));
+	else
+		trace_add(trace,
+		    "%s " SLICE_FMT ": cannot answer now: " SLICE_FMT, map,
+		    SLICE_ARG(key), SLICE_ARG(why));
 }

@@ -15,7 +15,8 @@ struct trace_line {
 
 struct trace {
 	struct arena *arena;
-	bool faults_only; /* for the log: which map could not answer */
+	bool faults_only; /* for the log: which map could not answer, and why,
+	                   * without the key that somebody chose */
 	struct trace_line *first;
 	struct trace_line **end;
 };

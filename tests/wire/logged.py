@@ -49,12 +49,15 @@ class LoggedDaemon(Daemon):
 
 
 @contextlib.contextmanager
-def logged(programs, directory, access="", options=NO_NAME_SERVER):
-    """As node.running(), with a maillog."""
+def logged(programs, directory, access="", options=NO_NAME_SERVER, items=None):
+    """As node.running(), with a maillog; `items`: of the access map, where it
+    is more than its file."""
     node = Node(programs, directory)
     node.daemon = LoggedDaemon(programs, node.daemon.config, directory,
                                directory)
     node.write_access(access)
+    if items is not None:
+        node.options = node.options.replace(f'"{node.access}"', items)
     node.options += options
     node.daemon.configure(node.options)
     node.daemon.start()

@@ -20,7 +20,7 @@ from daemon import Programs
 from results import Results, chosen, tests_of
 
 CASES = ("sessions", "intake", "stages", "hostile", "process", "reload",
-         "stop")
+         "patterns", "stop")
 
 
 def arguments():
