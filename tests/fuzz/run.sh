@@ -12,7 +12,7 @@ set -u
 
 source=$(cd "$(dirname "$0")/../.." && pwd)
 seconds=600
-targets='address header map_text aliases config policyd socketmap control redis'
+targets='address header map_text pattern aliases config policyd socketmap control redis'
 CLANG=${CLANG:-clang}
 
 while getopts s: option; do
