@@ -26,7 +26,7 @@ from daemon import Programs
 from results import Results, chosen, tests_of
 
 CASES = ("protocol", "crowd", "reload", "bounds", "content", "names",
-         "files", "system")
+         "files", "system", "redis")
 
 
 def arguments():
