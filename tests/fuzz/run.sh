@@ -12,7 +12,8 @@ set -u
 
 source=$(cd "$(dirname "$0")/../.." && pwd)
 seconds=600
-targets='address header map_text pattern aliases config policyd socketmap control redis'
+targets='address header map_text pattern aliases config policyd socketmap control redis
+	vacation_reply'
 CLANG=${CLANG:-clang}
 
 while getopts s: option; do
