@@ -14,6 +14,7 @@ struct class
 	struct class_word *slots;
 	size_t slot_count; /* a power of two */
 	size_t count;
+	size_t own_count;
 	size_t longest; /* bytes of a word */
 	uint64_t digest;
 	size_t *kept_count;
@@ -109,22 +110,34 @@ class_keep_totals(
 	update_totals(set);
 }
 
-void
-class_add(struct class *set, slice word, const char *file, unsigned line)
+static void
+add(struct class *set, slice word, struct class_word entry)
 {
 	struct class_word *slot = find_slot(set, word);
 
 	if (slot->word.ptr != NULL)
 		return;
-	*slot = (struct class_word){.word = arena_copy_lower(set->arena, word),
-	    .file = file,
-	    .line = line};
+	entry.word = arena_copy_lower(set->arena, word);
+	*slot = entry;
+	set->own_count += entry.is_own;
 	if (word.len > set->longest)
 		set->longest = word.len;
 	set->digest += table_entry_digest(slot->word, SLICE(""));
 	if (++set->count * 2 > set->slot_count)
 		double_slots(set);
 	update_totals(set);
+}
+
+void
+class_add(struct class *set, slice word, const char *file, unsigned line)
+{
+	add(set, word, (struct class_word){.file = file, .line = line});
+}
+
+void
+class_add_own(struct class *set, slice word)
+{
+	add(set, word, (struct class_word){.is_own = true});
 }
 
 slice
@@ -137,6 +150,12 @@ size_t
 class_count(const struct class *set)
 {
 	return set == NULL ? 0 : set->count;
+}
+
+size_t
+class_own_count(const struct class *set)
+{
+	return set == NULL ? 0 : set->own_count;
 }
 
 const struct class_word *
@@ -164,6 +183,17 @@ class_walk(const struct class *set, bool (*each)(void *context, slice word),
 	for (size_t i = 0; set != NULL && i < set->slot_count; i++) {
 		if (set->slots[i].word.ptr != NULL &&
 		    !each(context, set->slots[i].word))
+			return;
+	}
+}
+
+void
+class_walk_words(const struct class *set,
+    bool (*each)(void *context, const struct class_word *word), void *context)
+{
+	for (size_t i = 0; set != NULL && i < set->slot_count; i++) {
+		if (set->slots[i].word.ptr != NULL &&
+		    !each(context, &set->slots[i]))
 			return;
 	}
 }

@@ -164,3 +164,16 @@ snapshot_append_map(struct snapshot *snapshot, struct owned *owned)
 	owned->part.map = map;
 	snapshot_append(snapshot, owned);
 }
+
+void
+snapshot_append_class(
+    struct snapshot *snapshot, struct owned *owned, struct class *words)
+{
+	struct snapshot_part *part = &owned->part;
+
+	part->kind = PART_CLASS;
+	part->words = words;
+	class_keep_totals(words, &part->entries, &part->bytes, &part->digest);
+	owned->words = words;
+	snapshot_append(snapshot, owned);
+}

@@ -526,7 +526,6 @@ snapshot_add_class(struct snapshot *snapshot, slice name, const slice *items,
     struct error *error)
 {
 	struct loading loading = begin(snapshot, name, source, error);
-	struct snapshot_part *part = &loading.owned->part;
 	struct class *words = class_new(name);
 	bool done = true;
 
@@ -537,11 +536,7 @@ snapshot_add_class(struct snapshot *snapshot, slice name, const slice *items,
 		class_free(words);
 		return NULL;
 	}
-	part->kind = PART_CLASS;
-	part->words = words;
-	class_keep_totals(words, &part->entries, &part->bytes, &part->digest);
-	loading.owned->words = words;
-	snapshot_append(snapshot, loading.owned);
+	snapshot_append_class(snapshot, loading.owned, words);
 	return words;
 }
 

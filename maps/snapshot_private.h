@@ -36,6 +36,9 @@ void snapshot_append(struct snapshot *snapshot, struct owned *owned);
 void snapshot_append_map(struct snapshot *snapshot, struct owned *owned);
 /* Gives those back. */
 void snapshot_drop_map(struct owned *owned);
+/* The class becomes the snapshot's. */
+void snapshot_append_class(
+    struct snapshot *snapshot, struct owned *owned, struct class *words);
 /* Adds a file to a text; both are copied. */
 void snapshot_keep_text(
     struct snapshot *snapshot, struct owned *owned, slice path, slice content);
