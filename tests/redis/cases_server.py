@@ -13,7 +13,7 @@ from rediskit import (BOUND_MS, Client, Server, acl, free_port, refused,
 def test_commands_by_unix_and_tcp(directory):
     with Server(directory) as server:
         for where in (server.unix, server.inet):
-            with Client(where, "limit=20000000") as client:
+            with Client(where, "limit=20000000", "timeout=5000") as client:
                 client.expect("none", "SET", "mlt:a", "b c")
                 assert client.expect("none", "GET", "mlt:a").reply == '"b c"'
                 assert server.tell("GET", "mlt:a") == "b c"

@@ -60,11 +60,12 @@ def test_tls(directory):
     wanted = ["tls=1", "unsafe=1", "tls_ca_file=" + authority.cert]
     server, where = serve(directory, authority, *good)
     with server:
-        with Client(where, *wanted, "limit=9000000", "timeout=5000") as client:
+        with Client(where, *wanted, "limit=9000000", "timeout=20000") as client:
             assert client.call("SET", "mlt:a", "b").trouble == "none"
             assert server.tell("GET", "mlt:a") == "b"
             server.tell("SETRANGE", "mlt:big", str(8 << 20), "end")
-            assert client.ask("pipeline", "GET", "mlt:big").trouble == "none"
+            answer = client.ask("pipeline", "GET", "mlt:big")
+            assert answer.trouble == "none", answer
             for _ in range(3):
                 time.sleep(0.1)
                 assert client.call("PING").trouble == "none"
