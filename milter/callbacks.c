@@ -152,24 +152,35 @@ ask_for_macros(SMFICTX *ctx)
 }
 
 static unsigned long
-unwanted_steps(const struct policy *policy)
+unwanted_steps(const struct generation *generation)
 {
+	const struct policy *policy = generation->policy;
+	const struct intake_wishes *wishes = &generation->filters.wishes;
 	unsigned long steps = SMFIP_NODATA | SMFIP_NOEOH | SMFIP_NOUNKNOWN;
 
 	if (!policy->block_bad_helo && !policy_judges_clients(policy))
 		steps |= SMFIP_NOHELO;
-	if (policy->max_message_size == 0)
+	if (policy->max_message_size == 0 && !wishes->body)
 		steps |= SMFIP_NOBODY;
 	if (policy->max_message_size == 0 && policy->max_hops == 0 &&
-	    !policy_rewrites_headers(policy))
+	    !policy_rewrites_headers(policy) && !wishes->header)
 		steps |= SMFIP_NOHDRS;
 	return steps;
 }
 
 static unsigned long
-wanted_actions(const struct policy *policy)
+wanted_actions(const struct generation *generation)
 {
+	const struct policy *policy = generation->policy;
+	const struct intake_wishes *wishes = &generation->filters.wishes;
 	unsigned long actions = SMFIF_QUARANTINE | SMFIF_SETSYMLIST;
+
+	if (wishes->header)
+		actions |= SMFIF_CHGHDRS | SMFIF_ADDHDRS;
+	if (wishes->body)
+		actions |= SMFIF_CHGBODY;
+	if (wishes->recipients)
+		actions |= SMFIF_ADDRCPT | SMFIF_ADDRCPT_PAR | SMFIF_DELRCPT;
 
 	if (policy_rewrites_headers(policy))
 		actions |= SMFIF_CHGHDRS;
@@ -191,10 +202,10 @@ on_negotiate(SMFICTX *ctx, unsigned long actions, unsigned long steps,
 	(void)unused3;
 	if (session == NULL)
 		return SMFIS_REJECT;
-	*ret_actions = actions & wanted_actions(session->generation->policy);
+	*ret_actions = actions & wanted_actions(session->generation);
 	*ret_steps =
-	    steps & (unwanted_steps(session->generation->policy) |
-			SMFIP_NR_HDR | SMFIP_NR_BODY | SMFIP_HDR_LEADSPC);
+	    steps & (unwanted_steps(session->generation) | SMFIP_NR_HDR |
+			SMFIP_NR_BODY | SMFIP_HDR_LEADSPC);
 	*ret2 = *ret3 = 0;
 	session->takes_no_reply =
 	    (steps & SMFIP_NR_HDR) != 0 && (steps & SMFIP_NR_BODY) != 0;
@@ -211,8 +222,7 @@ without_session(struct turn *turn)
 {
 	struct answer answer = stage_out_of_order();
 
-	return end_turn(
-	    turn, apply_answer(turn->ctx, turn->scratch, &answer));
+	return end_turn(turn, apply_answer(turn->ctx, turn->scratch, &answer));
 }
 
 static sfsistat
@@ -304,6 +314,19 @@ on_body(SMFICTX *ctx, unsigned char *chunk, size_t len)
 	return continue_silently(session);
 }
 
+/* What was written down to be sent is sent where the MTA gets the answer that
+ * belongs to it. */
+static void
+settle(struct spool_batch *batch, sfsistat status)
+{
+	if (batch == NULL)
+		return;
+	if (status == SMFIS_CONTINUE || status == SMFIS_DISCARD)
+		spool_release(batch);
+	else
+		spool_withdraw(batch);
+}
+
 static sfsistat
 on_eom(SMFICTX *ctx)
 {
@@ -320,6 +343,7 @@ on_eom(SMFICTX *ctx)
 			 edits_apply(ctx, turn.scratch, session, answer.edits)
 		     ? give(&turn, answer)
 		     : SMFIS_TEMPFAIL;
+	settle(answer.batch, status);
 	session_end_message(session);
 	return end_turn(&turn, status);
 }
@@ -388,8 +412,9 @@ register_callbacks(void)
 	struct smfiDesc description = {
 	    .xxfi_name = (char[]){"milterd"},
 	    .xxfi_version = SMFI_VERSION,
-	    .xxfi_flags = SMFIF_QUARANTINE | SMFIF_CHGHDRS | SMFIF_CHGFROM |
-			  SMFIF_ADDRCPT | SMFIF_ADDRCPT_PAR | SMFIF_DELRCPT,
+	    .xxfi_flags = SMFIF_QUARANTINE | SMFIF_CHGHDRS | SMFIF_ADDHDRS |
+			  SMFIF_CHGBODY | SMFIF_CHGFROM | SMFIF_ADDRCPT |
+			  SMFIF_ADDRCPT_PAR | SMFIF_DELRCPT,
 	    .xxfi_negotiate = on_negotiate,
 	    .xxfi_connect = on_connect,
 	    .xxfi_helo = on_helo,

@@ -2,14 +2,17 @@
 #include "milter/intake.h"
 
 #include "base/strbuf.h"
+#include "milter/copy_mark.h"
 #include "policy/header.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 /* Beside the number of recipients, the bytes of their addresses and parameters
  * are bounded: so much for each of them, as an SMTP path may have, and some
  * for a message that has few, with long parameters. */
 enum { RECIPIENT_BYTES = 256, RECIPIENT_BYTES_AT_LEAST = 64 * 1024 };
+enum { MARK_MAX = 64 };
 
 static slice
 join_parameters(struct arena *arena, char *const *parameters)
@@ -40,6 +43,22 @@ intake_begin(struct intake *intake, struct arena *arena,
 	    intake->keeps_fields || policy_rewrites_recipients(policy);
 	if (policy_rewrites_sender(policy))
 		intake->sender_parameters = join_parameters(arena, parameters);
+}
+
+void
+intake_wish(struct intake *intake, const struct intake_wishes *wishes)
+{
+	intake->keeps_recipients |= wishes->recipients;
+	intake->keeps_header = wishes->header;
+	intake->keeps_body = wishes->body;
+	strbuf_init(&intake->header, intake->arena);
+}
+
+void
+intake_end(struct intake *intake)
+{
+	free(intake->body);
+	intake->body = NULL;
 }
 
 /* Room for one more of `count` things of `size` bytes; doubles. */
@@ -112,11 +131,40 @@ next_index(const struct intake *intake, slice name)
 	return index;
 }
 
+/* More than is kept is not kept at all. */
+static bool
+has_room_for_text(struct intake *intake, size_t bytes)
+{
+	if (intake->is_too_large ||
+	    intake->header.len + intake->body_len + bytes >
+		intake->limits->body_kept) {
+		intake->is_too_large = true;
+		return false;
+	}
+	return true;
+}
+
+static void
+add_header_text(struct intake *intake, slice name, slice value)
+{
+	if (slice_eq_nocase(name, SLICE(COPY_MARK_FIELD))) {
+		if (intake->marks++ == 0)
+			intake->mark = arena_copy(
+			    intake->arena, slice_first(value, MARK_MAX));
+		return;
+	}
+	if (has_room_for_text(intake, name.len + value.len + 3))
+		mail_header_add(
+		    &intake->header, name, value, !intake->keeps_space);
+}
+
 void
 intake_add_header(struct intake *intake, slice name, slice value)
 {
 	struct header_field *kept;
 
+	if (intake->keeps_header)
+		add_header_text(intake, name, value);
 	if (!intake->keeps_fields || header_kind(name) == HEADER_OTHER)
 		return;
 	intake->field_bytes += value.len;
@@ -134,6 +182,55 @@ intake_add_header(struct intake *intake, slice name, slice value)
 	    .index = next_index(intake, name),
 	};
 	intake->field_count++;
+}
+
+static void
+add_body_bytes(struct intake *intake, slice bytes)
+{
+	if (intake->body_len + bytes.len > intake->body_size) {
+		intake->body_size = (intake->body_len + bytes.len) * 2;
+		intake->body = xrealloc(intake->body, intake->body_size);
+	}
+	if (bytes.len > 0)
+		memcpy(
+		    intake->body + intake->body_len, bytes.ptr, bytes.len);
+	intake->body_len += bytes.len;
+}
+
+/* A CR goes where an LF follows it, in the next chunk maybe. */
+void
+intake_add_body(struct intake *intake, slice chunk)
+{
+	if (!intake->keeps_body || chunk.len == 0 ||
+	    !has_room_for_text(intake, chunk.len + 1))
+		return;
+	if (intake->body_ends_in_cr && chunk.ptr[0] != '\n')
+		add_body_bytes(intake, SLICE("\r"));
+	intake->body_ends_in_cr = chunk.ptr[chunk.len - 1] == '\r';
+	if (intake->body_ends_in_cr)
+		chunk.len--;
+	while (chunk.len > 0) {
+		size_t cr = slice_index(chunk, '\r');
+		size_t take = cr;
+
+		if (cr + 1 < chunk.len && chunk.ptr[cr + 1] != '\n')
+			take = cr + 1;
+		add_body_bytes(intake, slice_first(chunk, take));
+		chunk = slice_from(chunk, cr + 1);
+	}
+}
+
+struct mail_text
+intake_text(struct intake *intake)
+{
+	if (intake->body_ends_in_cr)
+		add_body_bytes(intake, SLICE("\r"));
+	intake->body_ends_in_cr = false;
+	return (struct mail_text){
+	    .header = arena_join(intake->arena, strbuf_slice(&intake->header),
+		SLICE("\n"), SLICE("")),
+	    .body = {intake->body == NULL ? "" : intake->body,
+		intake->body_len}};
 }
 
 struct verdict

@@ -363,6 +363,60 @@ load_dnsbl(struct loading *loading)
 }
 
 /*
+ * Recipes.
+ */
+
+static bool
+load_recipe_file(struct loading *loading, slice path)
+{
+	struct filters *filters = &loading->generation->filters;
+	struct text_file file;
+	struct recipe_file *recipes;
+
+	if (!text_file_read(arena_cstr(loading->arena, path),
+		loading->settings->allow_unsafe_files, loading->arena, &file,
+		loading->error))
+		return false;
+	recipes = recipe_file_read(loading->arena, file.path, file.content,
+	    on_warning, loading, loading->error);
+	if (recipes == NULL)
+		return false;
+	filters->recipes[filters->recipe_count++] = recipes;
+	filters->wishes.body |= recipe_file_needs_body(recipes);
+	return true;
+}
+
+static bool
+load_recipes(struct loading *loading)
+{
+	struct filters *filters = &loading->generation->filters;
+	const struct settings *settings = loading->settings;
+	bool has_recipes =
+	    settings->recipes.count > 0 || settings->user_recipes.len > 0;
+
+	filters->wishes = (struct intake_wishes){.recipients = has_recipes,
+	    .header = has_recipes,
+	    .body = settings->user_recipes.len > 0};
+	if (has_recipes && settings->state_directory.len == 0)
+		return error_at(loading->error, settings->path, 0,
+		    "recipes need a state_directory");
+	filters->recipes = ARENA_ARRAY(
+	    loading->arena, struct recipe_file *, settings->recipes.count + 1);
+	for (size_t i = 0; i < settings->recipes.count; i++) {
+		if (!load_recipe_file(loading, settings->recipes.items[i]))
+			return false;
+	}
+	return true;
+}
+
+static void
+free_recipes(struct generation *generation)
+{
+	for (size_t i = 0; i < generation->filters.recipe_count; i++)
+		recipe_file_free(generation->filters.recipes[i]);
+}
+
+/*
  * The whole.
  */
 
@@ -398,7 +452,8 @@ load_all(struct loading *loading, const char *config_path)
 	};
 	return load_maps(loading) && load_local(loading, &own) &&
 	       load_relay(loading) && load_classes(loading) &&
-	       load_aliases(loading) && load_dnsbl(loading);
+	       load_aliases(loading) && load_dnsbl(loading) &&
+	       load_recipes(loading);
 }
 
 struct generation *
@@ -416,7 +471,9 @@ load_generation(
 	};
 
 	generation->snapshot = snapshot;
+	atomic_init(&generation->holders, 1);
 	if (!load_all(&loading, config_path)) {
+		free_recipes(generation);
 		snapshot_release(snapshot);
 		return NULL;
 	}
@@ -431,13 +488,18 @@ load_generation(
 struct generation *
 generation_acquire(struct generation *generation)
 {
-	(void)snapshot_acquire(generation->snapshot);
+	(void)atomic_fetch_add_explicit(
+	    &generation->holders, 1, memory_order_relaxed);
 	return generation;
 }
 
 void
 generation_release(struct generation *generation)
 {
-	if (generation != NULL)
-		snapshot_release(generation->snapshot);
+	if (generation == NULL || atomic_fetch_sub_explicit(
+				      &generation->holders, 1,
+				      memory_order_acq_rel) > 1)
+		return;
+	free_recipes(generation);
+	snapshot_release(generation->snapshot);
 }

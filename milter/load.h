@@ -7,10 +7,21 @@
 #define MILTER_LOAD_H
 
 #include "maps/snapshot.h"
+#include "milter/intake.h"
 #include "milter/settings.h"
 #include "policy/policy.h"
+#include "policy/recipe.h"
 
+#include <stdatomic.h>
 #include <time.h>
+
+/* What of a message is asked of the MTA for recipes and vacation, and the
+ * recipes that all recipients have. */
+struct filters {
+	struct recipe_file **recipes;
+	size_t recipe_count;
+	struct intake_wishes wishes;
+};
 
 /* One generation. Lives in its snapshot's arena; holding the snapshot holds
  * all of it. */
@@ -18,6 +29,8 @@ struct generation {
 	struct snapshot *snapshot;
 	const struct settings *settings;
 	const struct policy *policy;
+	struct filters filters;
+	atomic_size_t holders;
 	unsigned long number; /* 1 for the first of a process */
 	time_t loaded_at;
 	const slice *warnings; /* "file:line: text" */

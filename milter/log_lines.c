@@ -346,6 +346,18 @@ log_fault(struct arena *arena, slice queue_id, const struct trace *faults)
 }
 
 void
+log_recipes(struct arena *arena, slice queue_id, const struct client *client,
+    slice recipient, slice what)
+{
+	log_line(LOG_INFO,
+	    SLICE_FMT ": ruleset=recipes, arg1=" SLICE_FMT ", relay=" SLICE_FMT
+		      ", " SLICE_FMT,
+	    SLICE_ARG(queue_id_text(arena, queue_id)),
+	    SLICE_ARG(log_escape(arena, recipient, 250)),
+	    SLICE_ARG(relay_text(arena, client)), SLICE_ARG(what));
+}
+
+void
 log_broken_header(
     struct arena *arena, slice queue_id, slice name, const char *problem)
 {

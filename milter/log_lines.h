@@ -39,6 +39,10 @@ void log_rewrite(struct arena *arena, slice queue_id,
  * match limit (/etc/mail/patterns:3)". */
 void log_fault(
     struct arena *arena, slice queue_id, const struct trace *faults);
+/* What a recipient's recipes have done with his mail; `what` is made of escaped
+ * parts. "QID: ruleset=recipes, arg1=<a@b>, relay=..., folder=lists". */
+void log_recipes(struct arena *arena, slice queue_id,
+    const struct client *client, slice recipient, slice what);
 /* A header field that is left as it is, because it is broken. */
 void log_broken_header(
     struct arena *arena, slice queue_id, slice name, const char *problem);

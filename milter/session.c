@@ -417,6 +417,9 @@ session_mail(struct milter_session *session, char *const *arguments,
 	    session->generation->policy,
 	    &session->generation->settings->limits,
 	    arguments[0] == NULL ? NULL : arguments + 1);
+	session->message->intake.keeps_space = session->keeps_space;
+	intake_wish(
+	    &session->message->intake, &session->generation->filters.wishes);
 	atomic_fetch_add(&session->service->counters.open_messages, 1);
 }
 
@@ -468,6 +471,7 @@ session_body(struct milter_session *session, slice chunk)
 			message->bytes--;
 	}
 	message->after_cr = end[-1] == '\r';
+	intake_add_body(&message->intake, chunk);
 }
 
 void
@@ -481,6 +485,7 @@ session_end_message(struct milter_session *session)
 	said->sender = said->auth_type = said->auth_authen = SLICE("");
 	said->size = 0;
 	said->rcpt_count = 0;
+	intake_end(&session->message->intake);
 	arena_free(session->message->arena);
 	session->message = NULL;
 }

@@ -38,6 +38,10 @@ static const struct choice sources[] = {
 	{"mta", CLIENT_FROM_MTA}, {"dns", CLIENT_FROM_DNS}, {NULL, 0},
 };
 
+static const struct choice larges[] = {
+	{"pass", LARGE_PASS}, {"defer", LARGE_DEFER}, {"reject", LARGE_REJECT}, {NULL, 0},
+};
+
 #define FIELD(kind, place, ...) .field = &(const struct settings_field){ \
 	.type = (kind), .at = offsetof(struct settings, place), __VA_ARGS__}
 #define STRING(place, judged) .type = "string", \
@@ -87,6 +91,22 @@ static const struct settings_word words[] = {
 	    .help = "The hosts, domains and nets that may relay (class R): names, and /files of names."},
 	{.name = "access", LIST(access, map),
 	    .help = "The access map: a text file, or several, of which the first that has a key counts."},
+	{.name = "recipes", LIST(recipes, path),
+	    .help = "Files of recipes in procmail's language, run for every recipient."},
+	{.name = "user_recipes", STRING(user_recipes, user_file), .initial = "",
+	    .help = "Where users' own recipes are: a path with %u, %d or %h; empty: they have none."},
+	{.name = "folder_address", STRING(folder_address, folder_address), .initial = "%u+%f@%d",
+	    .help = "The address of a user's folder: %u is the user, %f the folder, %d the domain."},
+	{.name = "program_directory", STRING(program_directory, path), .initial = "",
+	    .help = "The programs that recipes may run; empty: none."},
+	{.name = "program_time", NUMBER(limits.program_seconds, 1, 240), .initial = "60",
+	    .help = "Seconds for all programs of one message; it is deferred then."},
+	{.name = "max_message_kept", .type = "size", .initial = "10485760",
+	    FIELD(FIELD_SIZE, limits.body_kept, .min = 65536, .max = 1024 * 1024 * 1024),
+	    .help = "The largest message that recipes see, k, M or G behind the number."},
+	{.name = "large_messages", CHOICE(large_messages, larges, "pass|defer|reject"),
+	    .initial = "pass",
+	    .help = "What becomes of a message that is too large for the recipes."},
 	{.name = "domaintable", LIST(domaintable, map),
 	    .help = "What domains are really called: senders and recipients, before anything else."},
 	{.name = "virtusertable", LIST(virtusertable, map),

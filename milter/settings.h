@@ -21,6 +21,7 @@ struct string_list {
 
 void string_list_add(struct arena *arena, struct string_list *list, slice item);
 
+enum large_messages { LARGE_PASS, LARGE_DEFER, LARGE_REJECT };
 enum client_source { CLIENT_FROM_MTA, CLIENT_FROM_DNS };
 
 struct vacation_settings {
@@ -37,6 +38,8 @@ struct limits {
 	int recipients;		    /* of a message, kept for rewriting */
 	int header_lines;	    /* address fields kept for rewriting */
 	unsigned long header_bytes; /* of their values */
+	unsigned long body_kept;    /* bytes of a message kept for recipes */
+	int program_seconds;	    /* for all programs of a message */
 	int reply_length;	    /* bytes of a reply's text */
 	unsigned long request_size; /* policy service and socketmap */
 	int clients;		    /* of each of these two doors at once */
@@ -92,6 +95,11 @@ struct settings {
 	struct string_list domaintable;
 	struct string_list virtusertable;
 	struct string_list aliases;
+	struct string_list recipes; /* paths */
+	slice user_recipes;	    /* a path with %u, %d or %h, or empty */
+	slice folder_address;
+	slice program_directory;
+	enum large_messages large_messages;
 	struct string_list genericstable;
 	struct string_list mailertable;
 	struct string_list virtuser_domain;

@@ -69,6 +69,7 @@ bool settings_set(struct reading *reading, const struct settings_word *word,
 
 judge settings_judge_socket;
 judge settings_judge_path;
+judge settings_judge_folder_address;
 judge settings_judge_account;
 judge settings_judge_hostname;
 judge settings_judge_name;

@@ -14,6 +14,7 @@
 #include <sys/un.h>
 
 #include "base/strbuf.h"
+#include "policy/folder.h"
 #include "maps/redis.h"
 #include "milter/user_file.h"
 
@@ -54,6 +55,12 @@ const char *
 settings_judge_path(slice value)
 {
 	return value.ptr[0] == '/' ? NULL : "is not a path that begins with /";
+}
+
+const char *
+settings_judge_folder_address(slice value)
+{
+	return folder_pattern_problem(value);
 }
 
 static bool

@@ -28,7 +28,7 @@
 enum {
 	WORKERS = 4,
 	STOP_MS = 10 * 1000,
-	FIRST_RETRY_S = 10,
+	FIRST_RETRY_S = 5,
 	LAST_RETRY_S = 3600,
 	SWEEP_MS = 6 * 3600 * 1000,
 };

@@ -2,6 +2,7 @@
 #include "milter/stage.h"
 
 #include "milter/log_lines.h"
+#include "milter/stage_filter.h"
 #include "policy/decide.h"
 
 static const struct verdict shutting_down = {.kind = VERDICT_DEFER,
@@ -91,8 +92,8 @@ count(struct counters *counters, enum verdict_kind kind)
 
 /* One line per decision. The queue id is asked for only here: Postfix knows
  * it from the first accepted recipient on, and mostly nobody wants it. */
-static void
-record(struct milter_session *session, const struct verdict *verdict,
+void
+stage_record(struct milter_session *session, const struct verdict *verdict,
     slice arg1, const struct macros *macros)
 {
 	struct log_decision line = {
@@ -130,7 +131,7 @@ stage_connect(struct milter_session *session)
 	if (atomic_load(&session->service->stopping))
 		return answer_with(&shutting_down);
 	verdict = decide_connect(&decision);
-	record(session, &verdict, session->said.client.name, NULL);
+	stage_record(session, &verdict, session->said.client.name, NULL);
 	if (verdict.kind == VERDICT_DISCARD)
 		session->connect_discard = true;
 	if (!verdict_is_refusal(&verdict))
@@ -176,7 +177,7 @@ stage_mail(struct milter_session *session, const struct macros *macros)
 		verdict = *session->connect_refusal;
 	else {
 		verdict = decide_mail(&decision);
-		record(session, &verdict, session->said.sender, macros);
+		stage_record(session, &verdict, session->said.sender, macros);
 	}
 	session->message->discard = session->connect_discard;
 	hold(session, &verdict);
@@ -225,7 +226,7 @@ stage_recipient(struct milter_session *session, char *const *arguments,
 		return stage_out_of_order();
 	recipient = session_recipient(session, slice_from_cstr(arguments[0]));
 	verdict = decide_recipient(&decision, recipient);
-	record(session, &verdict, recipient, macros);
+	stage_record(session, &verdict, recipient, macros);
 	hold(session, &verdict);
 	if (verdict_is_refusal(&verdict))
 		return refuse_recipient(session, &verdict);
@@ -259,7 +260,7 @@ decide_end(struct milter_session *session, const struct macros *macros)
 	if (verdict_is_refusal(&message->refusal))
 		return keep_verdict(session->scratch, &message->refusal);
 	verdict = decide_message(&decision, message->bytes, message->hops);
-	record(session, &verdict, session->said.sender, macros);
+	stage_record(session, &verdict, session->said.sender, macros);
 	hold(session, &verdict);
 	if (verdict_is_refusal(&verdict))
 		return keep_verdict(session->scratch, &verdict);
@@ -269,56 +270,6 @@ decide_end(struct milter_session *session, const struct macros *macros)
 		return (struct verdict){.kind = VERDICT_CONTINUE};
 	return (struct verdict){.kind = VERDICT_QUARANTINE,
 	    .text = arena_copy(session->scratch, message->quarantine_reason)};
-}
-
-static void
-tell_rewriting(struct milter_session *session,
-    const struct message_result *result, const struct macros *macros)
-{
-	slice queue_id;
-
-	if (result->problems == NULL && result->edits.count == 0)
-		return;
-	queue_id = macro(macros, "i");
-	for (const struct message_problem *p = result->problems; p != NULL;
-	     p = p->next)
-		log_broken_header(
-		    session->scratch, queue_id, p->name, p->problem);
-	if (result->edits.count == 0)
-		return;
-	atomic_fetch_add(&session->service->counters.rewritten, 1);
-	log_rewrite(session->scratch, queue_id, &session->said.client,
-	    session->said.sender, &result->edits);
-	session->forgery_told = true;
-}
-
-/* Rewriting comes last: what is refused or discarded needs none. */
-static struct verdict
-decide_edits(struct milter_session *session, const struct macros *macros,
-    const struct edit_list **ret_edits)
-{
-	struct decision decision = decision_for(session);
-	const struct intake *intake = &session->message->intake;
-	struct message_input input;
-	struct message_result *result;
-	struct verdict verdict = {.kind = VERDICT_CONTINUE};
-
-	if (intake->has_too_many_fields) {
-		verdict = intake_too_large(intake, session->scratch);
-		record(session, &verdict, session->said.sender, macros);
-		return verdict;
-	}
-	input = intake_input(intake, session->scratch, session->said.sender);
-	result = ARENA_NEW(session->scratch, struct message_result);
-	*result = rewrite_message(&decision, &input);
-	if (verdict_is_refusal(&result->verdict)) {
-		record(session, &result->verdict, session->said.sender, macros);
-		return result->verdict;
-	}
-	tell_rewriting(session, result, macros);
-	if (result->edits.count > 0)
-		*ret_edits = &result->edits;
-	return verdict;
 }
 
 /* Bodies that nobody judges are not asked of the MTA; their size is what the
@@ -340,24 +291,22 @@ struct answer
 stage_end_of_message(
     struct milter_session *session, const struct macros *macros)
 {
-	const struct edit_list *edits = NULL;
 	struct answer answer;
 	struct verdict verdict;
 
 	if (session->message == NULL)
 		return stage_out_of_order();
 	verdict = decide_end(session, macros);
+	answer = answer_with(&verdict);
 	if (verdict.kind == VERDICT_CONTINUE ||
 	    verdict.kind == VERDICT_QUARANTINE) {
-		struct verdict other = decide_edits(session, macros, &edits);
+		struct decision decision = decision_for(session);
 
-		if (verdict_is_refusal(&other))
-			verdict = other;
+		answer.verdict =
+		    stage_filter(session, &decision, macros, &verdict, &answer);
 	}
 	count_message(session);
 	tell_forgery(session, macros);
-	answer = answer_with(&verdict);
-	answer.edits = edits;
 	return answer;
 }
 

@@ -22,6 +22,7 @@
 #define MILTER_STAGE_H
 
 #include "milter/session.h"
+#include "milter/spool.h"
 
 /* What the MTA is to be told now. */
 struct answer {
@@ -31,6 +32,9 @@ struct answer {
 	/* What is to be changed before that, or NULL; only at the end of the
 	 * message, and in memory that lasts until it is forgotten. */
 	const struct edit_list *edits;
+	/* What is sent once the answer was given, or NULL: committed, to be
+	 * released, or withdrawn where the MTA does not get this answer. */
+	struct spool_batch *batch;
 };
 
 struct answer stage_connect(struct milter_session *session);
@@ -46,6 +50,10 @@ struct answer stage_end_of_message(
     struct milter_session *session, const struct macros *macros);
 /* The connection is over. */
 void stage_close(struct milter_session *session);
+
+/* A verdict is counted and logged; for stage_filter.c too. */
+void stage_record(struct milter_session *session, const struct verdict *verdict,
+    slice arg1, const struct macros *macros);
 
 /* For a callback that has no session, or comes out of turn. */
 struct answer stage_out_of_order(void);

@@ -72,7 +72,8 @@ struct fate_plan {
 	struct fate_bounce *bounces;
 };
 
-/* Everything in the arena, or borrowed from the input. */
+/* Everything in the arena, or borrowed from the input, which must last as long
+ * as the plan. */
 void fate_decide(struct arena *arena, const struct fate_input *input,
     struct fate_plan *ret_plan);
 

@@ -116,6 +116,10 @@ class Bed:
         return [line.text for line in self.world.log.since(self.log_mark)
                 if line.program == program]
 
+    def logged_matching(self, text):
+        """milterd's lines that have the text in them."""
+        return [line for line in self.logged("milterd") if text in line]
+
     def log_text(self):
         return "\n".join(f"    {line.program}: {line.text}"
                          for line in self.world.log.since(self.log_mark))

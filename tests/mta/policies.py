@@ -12,11 +12,11 @@ ACCESS = "/etc/mail/access"
 # does without milterd stands in alone, what it is told in any case in always;
 # maps are further files of /etc/mail; samples: how lines begin that the sample
 # files have as comments, and that count here; signs: OpenDKIM runs; postfix:
-# further lines of main.cf.
+# further lines of main.cf; filters: there are recipes.
 Policy = collections.namedtuple(
     "Policy",
-    "access options features alone always maps samples signs postfix",
-    defaults=("", "", {}, (), False, ""))
+    "access options features alone always maps samples signs postfix filters",
+    defaults=("", "", {}, (), False, "", False))
 
 _COMMON_OPTIONS = f"""\
 hostname = "{HOST}"
@@ -352,8 +352,33 @@ masquerade_domain = { "lan.example" }
           "genericstable": "lee@lan.example\tlee.doe@corp.example\n"},
     postfix="smtpd_milters =\n")
 
+# Recipes: for everybody, and users' own. What milterd sends itself it hands to
+# the MTA's sendmail(8), which world and beds have put behind SUBMIT.
+SPOOL = "/var/spool/milterd"
+SUBMIT = "/etc/milterd/submit"
+PROGRAMS = "/etc/milterd/programs"
+RECIPES = "/etc/milterd/recipes"
+USERS = "/etc/milterd/users"
+FILTERING = Policy(
+    access=_RELAYING,
+    options=_ANY_SENDER + f"""\
+recipes = {{ "{RECIPES}" }}
+user_recipes = "{USERS}/%u.rc"
+state_directory = "{SPOOL}"
+sendmail_path = "{SUBMIT}"
+program_directory = "{PROGRAMS}"
+program_time = 2
+log_level = 10
+""",
+    features="",
+    alone=_ANY_SENDER_ALONE,
+    always="FEATURE(`preserve_local_plus_detail')dnl\n",
+    # As contrib/postfix/main.cf.sample has it.
+    postfix="recipient_delimiter = +\nsmtputf8_autodetect_classes = verify\n",
+    filters=True)
+
 ALL = (PLAIN, DELAYED, REQUIRING, MASQUERADING, GENERICS, EVERYBODY, VIRTUAL,
-       SIGNING, ROUTING, TABLES)
+       SIGNING, ROUTING, TABLES, FILTERING)
 
 
 def install(policy):

@@ -29,6 +29,7 @@ sys.dont_write_bytecode = True
 sys.path.append(os.path.join(os.path.dirname(__file__), "..", "common"))
 
 import dkim
+import filters
 import names
 import policies
 import postfix
@@ -43,7 +44,7 @@ from results import Results, chosen, tests_of
 
 CASES = ("relay", "access", "limits", "doors", "battery", "failure",
          "local", "delayed", "auth", "rewriting", "recipients", "dkim",
-         "routing", "tables")
+         "routing", "tables", "filtering")
 BEDS = ("alone", "sendmail", "milter", "postfix")
 BEDS_OF = {"postfix": ("alone", "postfix"),
            "sendmail": ("alone", "sendmail", "milter")}
@@ -96,6 +97,8 @@ class Stage:
 
     def _bed_postfix(self, policy):
         daemon = self._daemon("/var/spool/postfix/milterd", "postfix", policy)
+        if policy.filters:
+            filters.install(["/usr/sbin/sendmail"], {})
         mta = postfix.Postfix(postfix.milter_lines(policy.samples)
                               + policy.postfix)
         return Bed("postfix", self, mta, daemon, ("milterd",))
@@ -112,6 +115,8 @@ class Stage:
         return Bed("milter", self, mta, daemon, ("milterd",))
 
     def _sendmail_and_milterd(self, policy, features):
+        if policy.filters:
+            filters.install(*self.package.submission())
         daemon = self._daemon(STATE, world.DAEMON_USER, policy)
         mta = sendmail.Sendmail(self.package, "sm-mta", 25,
                                 features + policies.NO_LIMITS

@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import time
 
-from world import SERVER6, make_directory, run, write
+from world import DAEMON_USER, SERVER6, make_directory, run, write
 
 LOCAL_SINK_PORT = 2526
 CONTRIB = pathlib.Path(__file__).resolve().parents[2] / "contrib"
@@ -33,6 +33,22 @@ FEATURE(`local_lmtp', `[IPC]', `TCP [127.0.0.1] {sink}')dnl
 MODIFY_MAILER_FLAGS(`LOCAL', `-w')dnl
 DAEMON_OPTIONS(`Name=MTA-v4, Family=inet, Port={port}')dnl
 DAEMON_OPTIONS(`Name=MTA-v6, Family=inet6, Addr={address6}, Port={port}')dnl
+"""
+SUBMIT_QUEUE = "/var/spool/mqueue-client"
+_SUBMIT = f"""\
+divert(0)dnl
+VERSIONID(`submission')dnl
+OSTYPE(`linux')dnl
+define(`confPID_FILE', `{SUBMIT_QUEUE}/pid')dnl
+define(`MSP_QUEUE_DIR', `{SUBMIT_QUEUE}')dnl
+define(`QUEUE_DIR', `{SUBMIT_QUEUE}')dnl
+define(`STATUS_FILE', `{SUBMIT_QUEUE}/statistics')dnl
+define(`confDONT_PROBE_INTERFACES', `loopback')dnl
+define(`confTO_IDENT', `0s')dnl
+define(`confDONT_INIT_GROUPS', `True')dnl
+define(`confRUN_AS_USER', `{DAEMON_USER}:{DAEMON_USER}')dnl
+define(`confTRUSTED_USER', `{DAEMON_USER}')dnl
+FEATURE(`msp', `[127.0.0.1]')dnl
 """
 _TAIL = """\
 MAILER(`local')dnl
@@ -80,6 +96,17 @@ class Package:
         write("/etc/mail/test.mc", mc)
         return run("m4", f"-D_CF_DIR_={tree}", tree + "m4/cf.m4",
                    "/etc/mail/test.mc")
+
+
+    def submission(self):
+        """The command that takes mail in, as Debian's submit.cf makes it, and
+        the environment that it needs here."""
+        make_directory(SUBMIT_QUEUE, DAEMON_USER, DAEMON_USER, 0o700)
+        write("/etc/mail/submit-test.cf", self.configuration(_SUBMIT))
+        os.chmod("/etc/mail/submit-test.cf", 0o644)
+        return (self.command("sendmail", "-L", "sm-msp", "-C",
+                             "/etc/mail/submit-test.cf"),
+                {"LD_LIBRARY_PATH": self._libraries})
 
 
 class Sendmail:

@@ -19,8 +19,8 @@ sys.path.append(os.path.join(os.path.dirname(__file__), "..", "common"))
 from daemon import Programs
 from results import Results, chosen, tests_of
 
-CASES = ("sessions", "intake", "stages", "hostile", "process", "reload",
-         "patterns", "stop")
+CASES = ("sessions", "intake", "stages", "hostile", "filter", "process",
+         "reload", "patterns", "stop")
 
 
 def arguments():

@@ -1,0 +1,252 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Recipes through real MTAs: what arrives in whose mailbox.
+
+Expected is what procmail, procmailrc(5), would have done with each recipient's
+mail, as far as SMTP time allows (milterd.conf(5), RECIPES).
+"""
+
+import os
+import pathlib
+import time
+
+import filters
+import policies
+
+POLICY = policies.FILTERING
+BEDS = ("milter", "postfix")
+CLIENT = "192.0.2.20"
+SENDER = "a@other.example"
+
+
+def send(bed, *users, subject="hello", body="one\n.\ntwo\n", sender=SENDER):
+    with bed.dial(CLIENT) as talk:
+        reply = talk.mail(sender)
+        assert reply[:3] == "250", reply
+        for user in users:
+            reply = talk.rcpt(f"{user}@abc.com")
+            assert reply[:3] == "250", reply
+        return talk.data(f"From: {sender}\nTo: u@abc.com\n"
+                         f"Subject: {subject}\n\n{body}")
+
+
+def accepted(bed, *users, **options):
+    reply = send(bed, *users, **options)
+    assert reply[:3] == "250", reply
+
+
+def await_spool(bed):
+    """Until milterd has sent what it had to."""
+    end = time.monotonic() + 30
+    while os.listdir(f"{policies.SPOOL}/spool/queue"):
+        assert time.monotonic() < end, os.listdir(
+            f"{policies.SPOOL}/spool/queue")
+        time.sleep(0.02)
+    bad = os.listdir(f"{policies.SPOOL}/spool/bad")
+    assert not bad, bad
+
+
+def arrived(bed):
+    """Local part to content of what was delivered to us, and what went
+    outside; a local part as often as it got something."""
+    await_spool(bed)
+    bed.mta.settle(30)
+    # A submission may reach the MTA a moment after it was handed over.
+    time.sleep(0.3)
+    bed.mta.settle(30)
+    here = [(recipient.partition("@")[0], mail.content)
+            for mail in bed.world.local.take() for recipient in mail.recipients]
+    far = [(recipient, mail.content) for mail in bed.world.outside.take()
+           for recipient in mail.recipients]
+    return sorted(here), sorted(far)
+
+
+def names(mails):
+    return [name for name, _ in mails]
+
+
+def header(content):
+    return content.replace("\r\n", "\n").partition("\n\n")[0] + "\n"
+
+
+def body(content):
+    return content.replace("\r\n", "\n").partition("\n\n")[2]
+
+
+def test_three_fates(bed):
+    """One message: into a folder, away with a copy kept, to nobody; and one
+    recipient who has no recipes."""
+    filters.set_users(u=":0\n* ^Subject: hello\nlists/c\n",
+                      ann=":0c\n! far@foreign.example\n",
+                      tom=":0\n/dev/null\n")
+    accepted(bed, "u", "ann", "tom", "joe")
+    here, far = arrived(bed)
+    assert names(here) == ["ann", "joe", "u+lists/c"], here
+    assert names(far) == ["far@foreign.example"], far
+    assert len({body(content) for _, content in here + far}) == 1
+
+
+def test_nobody_left(bed):
+    filters.set_users(tom=":0\n/dev/null\n")
+    accepted(bed, "tom")
+    assert arrived(bed) == ([], [])
+
+
+def test_one_text_for_all(bed):
+    """Header and body edited in the message itself, by both MTAs."""
+    text = "SMTP_CHANGE_HEADER='Subject: new'\nSMTP_ADD_HEADER='X-Seen: 1'\n" \
+        ":0fbw\n| mark\n"
+    filters.set_users(u=text, ann=text)
+    accepted(bed, "u", "ann")
+    here, far = arrived(bed)
+    assert names(here) == ["ann", "u"] and far == [], (here, far)
+    for _, content in here:
+        assert "\nSubject: new\n" in header(content), content
+        assert "\nX-Seen: 1\n" in header(content), content
+        assert "Subject: hello" not in content, content
+        assert body(content).startswith("X-Marked: yes\none\n.\ntwo\n"), content
+    assert not bed.logged_matching("spool=copy"), bed.log_text()
+
+
+def test_texts_that_differ(bed):
+    """Each gets his own text, and nobody is filtered a second time."""
+    filters.set_users(u="SMTP_ADD_HEADER='X-Seen: u'\n",
+                      ann=":0fw\n| mark\n\n:0\nmarked\n")
+    accepted(bed, "u", "ann", "joe", subject="caf\xe9")
+    here, far = arrived(bed)
+    assert names(here) == ["ann+marked", "joe", "u"] and far == [], here
+    ann, joe, u = [content for _, content in here]
+    assert header(u).count("X-Seen: u\n") == 1, u
+    assert header(ann).count("X-Marked: yes\n") == 1, ann
+    assert "X-Seen" not in joe and "X-Marked" not in joe, joe
+    for content in (ann, joe, u):
+        assert "x-milterd-copy" not in content.lower(), content
+        assert body(content) == "one\n.\ntwo\n", content
+        assert "Subject: caf\xe9\n" in header(content), content
+    assert len(bed.logged_matching("ruleset=recipes, arg1=<ann@abc.com>")) \
+        == 1, bed.log_text()
+
+
+def test_a_forged_mark_has_no_effect(bed):
+    filters.set_users(u=":0\nfolder\n")
+    with bed.dial(CLIENT) as talk:
+        talk.mail(SENDER)
+        talk.rcpt("u@abc.com")
+        reply = talk.data("X-Milterd-Copy: 0123456789abcdef0123456789abcdef\n"
+                          "x-milterd-copy: 2\nSubject: s\n\nbody\n")
+    assert reply[:3] == "250", reply
+    here, _ = arrived(bed)
+    assert names(here) == ["u+folder"], here
+    assert "milterd-copy" not in here[0][1].lower(), here
+
+
+def test_refused_by_all(bed):
+    filters.set_users(u="SMTP_REJECT='550 5.7.1 Not for me'\n")
+    reply = send(bed, "u")
+    assert reply == "550 5.7.1 Not for me", reply
+    assert arrived(bed) == ([], [])
+
+
+def test_refused_by_one_of_two(bed):
+    """The sender hears of it, the other gets the mail."""
+    filters.set_users(u="EXITCODE=67\n:0\n/dev/null\n")
+    accepted(bed, "u", "joe")
+    here, far = arrived(bed)
+    assert names(here) == ["joe"], here
+    (name, content), = far
+    assert name == SENDER, far
+    for line in ("Final-Recipient: rfc822; u@abc.com\n",
+                 "Diagnostic-Code: smtp; 550 5.1.1 User unknown\n"):
+        assert line in content.replace("\r\n", "\n"), content
+
+
+def test_deferred(bed):
+    filters.set_users(u="SMTP_DEFER='not now'\n", ann=":0\n/dev/null\n")
+    reply = send(bed, "ann", "u")
+    assert reply == "451 4.7.1 not now", reply
+    assert arrived(bed) == ([], [])
+
+
+def test_quarantine(bed):
+    """Held for who asked for it, not for the other."""
+    filters.set_users(u="SMTP_QUARANTINE='look at it'\n")
+    accepted(bed, "u", "joe")
+    await_spool(bed)
+    end = time.monotonic() + 15
+    while not bed.mta.held() and time.monotonic() < end:
+        time.sleep(0.05)
+    assert len(bed.mta.held()) == 1, bed.mta.held()
+    assert bed.world.local.wait(1)
+    assert [mail.recipients for mail in bed.world.local.take()] in (
+        [("joe",)], [("joe@abc.com",)])
+    bed.mta.empty()
+
+
+def test_programs(bed):
+    """One takes the mail; others hang, flood or die, and nothing is lost."""
+    filters.set_users(u=":0w\n| take u\n",
+                      ann=":0fw\n| die\n\n:0fw\n| flood\n\n:0\nkept\n",
+                      tom=":0w\n| fail\n\n:0\nfailed\n",
+                      eve=":0w\n| /bin/touch /tmp/canary\n\n:0\nmissing\n")
+    accepted(bed, "u", "ann", "tom", "eve")
+    here, _ = arrived(bed)
+    assert names(here) == ["ann+kept", "eve+missing", "tom+failed"], here
+    taken = pathlib.Path(filters.TAKEN, "u").read_text()
+    assert "Subject: hello\n" in taken and taken.rstrip().endswith("\n\none\n.\ntwo"), taken
+    assert not os.path.exists("/tmp/canary")
+
+
+def test_a_program_that_hangs_defers(bed):
+    filters.set_users(u=":0w\n| hang\n")
+    before = time.monotonic()
+    reply = send(bed, "u")
+    assert reply[:3] == "451", reply
+    assert time.monotonic() - before < 10
+    assert arrived(bed) == ([], [])
+
+
+def test_killed_under_load(bed):
+    """milterd dies again and again; whatever was accepted arrives, for both
+    recipients, the one with a private copy as well."""
+    filters.set_users(u="SMTP_ADD_HEADER='X-Seen: u'\n")
+    sent = []
+    for number in range(14):
+        if number % 6 == 4:
+            bed.daemon.kill()
+            bed.daemon.start()
+        try:
+            reply = send(bed, "u", "joe", subject=f"number {number}.")
+        except (OSError, EOFError, AssertionError):
+            continue
+        if reply[:3] == "250":
+            sent.append(number)
+    here, _ = arrived(bed)
+    assert len(sent) >= 8, sent
+    for number in sent:
+        for user in ("u", "joe"):
+            got = [content for name, content in here if name == user
+                   and f"Subject: number {number}." in content]
+            assert got, (number, user)
+            assert user == "joe" or "X-Seen: u" in got[0], got
+
+
+def test_hostile_senders(bed):
+    """What stands in an envelope is no command and no option."""
+    filters.set_users(u="SMTP_ADD_HEADER='X-Seen: u'\n")
+    for local in ("a`touch$IFS/tmp/canary`", "a$IFS", "-oQ/tmp/canary",
+                  "a|touch", "a&touch", "a'b"):
+        send_quietly(bed, f"{local}@other.example")
+    here, _ = arrived(bed)
+    assert not os.path.exists("/tmp/canary")
+    assert all("X-Seen: u" in content for name, content in here
+               if name == "u"), here
+    assert names(here).count("u") == names(here).count("joe"), names(here)
+
+
+def send_quietly(bed, sender):
+    """Whatever the MTA thinks of the sender."""
+    with bed.dial(CLIENT) as talk:
+        if talk.mail(sender)[:3] != "250":
+            return
+        for user in ("u", "joe"):
+            talk.rcpt(f"{user}@abc.com")
+        talk.data("Subject: s\n\nbody\n")

@@ -1,0 +1,344 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Recipes at the end of a message: what the MTA is told to change, and what is
+handed to sendmail(8), which here is a script that writes down what it gets."""
+
+import contextlib
+import glob
+import json
+import os
+import struct
+import time
+
+import miltertalk
+from node import running
+
+KEEPS_SPACE = 0x100000
+HEADERS = [("From", "a@far.example"), ("To", "bob@abc.com"),
+           ("Subject", "hello")]
+SENDMAIL = """#!/bin/sh
+f=$(mktemp {directory}/out/XXXXXX)
+for a; do printf '[%s]' "$a"; done > $f
+echo >> $f
+cat >> $f
+mv $f $f.done
+"""
+
+
+@contextlib.contextmanager
+def filtering(programs, directory, recipes, options="", users=None):
+    """A node with these recipes, and users' own by name."""
+    for name in ("state", "out", "users"):
+        os.makedirs(f"{directory}/{name}", mode=0o700, exist_ok=True)
+    with open(f"{directory}/recipes", "w") as file:
+        file.write(recipes)
+    for user, text in (users or {}).items():
+        with open(f"{directory}/users/{user}.rc", "w") as file:
+            file.write(text)
+    with open(f"{directory}/sendmail", "w") as file:
+        file.write(SENDMAIL.format(directory=directory))
+    os.chmod(f"{directory}/sendmail", 0o700)
+    words = f"""\
+accept_unresolvable_domains = true
+recipes = {{ "{directory}/recipes" }}
+state_directory = "{directory}/state"
+sendmail_path = "{directory}/sendmail"
+"""
+    if users is not None:
+        words += f'user_recipes = "{directory}/users/%u.rc"\n'
+    with running(programs, directory, "", words + options) as node:
+        yield node
+
+
+def send(node, recipients, sender="a@far.example", headers=HEADERS,
+         body=b"line one\r\nline two\r\n", talk=None):
+    """As an MTA that keeps the blank behind the colon, if it is asked to."""
+    talk = talk or node.talk()
+    blank = " " if talk.steps & KEEPS_SPACE else ""
+    return talk.message(sender, recipients,
+                        [(name, blank + value) for name, value in headers],
+                        body)
+
+
+def strings(data):
+    return [part.decode("latin-1") for part in data.rstrip(b"\0").split(b"\0")]
+
+
+def edits_of(answer):
+    """The edits in words, in the order they were asked for."""
+    words = []
+    for command, data in answer.edits:
+        if command in "+-":
+            words.append(command + strings(data)[0])
+        elif command in "mi":
+            index, = struct.unpack(">I", data[:4])
+            name, value = data[4:].split(b"\0")[:2]
+            words.append("%s%s[%d]%s" % (command, name.decode(), index,
+                                         value.decode()))
+        elif command == "h":
+            name, value = data.split(b"\0")[:2]
+            words.append("h%s%s" % (name.decode(), value.decode()))
+        else:
+            words.append(command + data.decode("latin-1").rstrip("\0"))
+    return words
+
+
+def sent(directory, count):
+    """What sendmail was given, once it was called so often."""
+    end = time.monotonic() + 15
+    while time.monotonic() < end:
+        files = sorted(glob.glob(f"{directory}/out/*.done"))
+        if len(files) >= count:
+            break
+        time.sleep(0.02)
+    assert len(files) == count, files
+    texts = []
+    for path in files:
+        with open(path, errors="surrogateescape") as file:
+            texts.append(file.read())
+    return sorted(texts)
+
+
+def logged(directory):
+    with open(f"{directory}/stderr") as file:
+        return file.read()
+
+
+def test_three_fates(programs, directory):
+    """A folder, a copy elsewhere, nothing: of one message."""
+    users = {"bob": ":0\n* ^Subject: hello\nlists/c\n",
+             "ann": ":0c\n! far@away.example\n",
+             "tom": ":0\n/dev/null\n"}
+    with filtering(programs, directory, "", users=users) as node:
+        answer = send(node, ["bob@abc.com", "ann@abc.com", "tom@abc.com",
+                             "joe@abc.com"])
+        assert answer.verdict == "c", answer
+        assert sorted(edits_of(answer)) == [
+            "+<bob+lists/c@abc.com>", "+<far@away.example>",
+            "-<bob@abc.com>", "-<tom@abc.com>"], answer
+        log = logged(directory)
+        assert "ruleset=recipes, arg1=<bob@abc.com>, relay=host.example " \
+            "[192.0.2.7], folder=lists/c\n" in log, log
+        assert "arg1=<ann@abc.com>, relay=host.example [192.0.2.7], " \
+            "forward=<far@away.example>\n" in log, log
+        assert "arg1=<tom@abc.com>, relay=host.example [192.0.2.7], drop\n" \
+            in log, log
+
+
+def test_one_text_for_all(programs, directory):
+    recipes = "SMTP_CHANGE_HEADER='Subject: new'\n" \
+        "SMTP_ADD_HEADER='X-Seen: yes'\nSMTP_REMOVE_HEADER='To'\n"
+    with filtering(programs, directory, recipes) as node:
+        answer = send(node, ["bob@abc.com", "ann@abc.com"])
+        assert (answer.verdict, edits_of(answer)) == ("c", [
+            "mSubject[1] new", "mTo[1]", "hX-Seen yes"]), answer
+
+
+def test_texts_that_differ(programs, directory):
+    """Who wants another text gets a copy of his own, marked; when it comes
+    back nothing is done to it a second time."""
+    users = {"bob": "SMTP_CHANGE_HEADER='Subject: for bob'\n"}
+    with filtering(programs, directory, "", users=users) as node:
+        answer = send(node, ["bob@abc.com", "ann@abc.com"])
+        assert (answer.verdict, edits_of(answer)) == (
+            "c", ["-<bob@abc.com>"]), answer
+        copy, = sent(directory, 1)
+        arguments, _, text = copy.partition("\n")
+        assert arguments == "[-i][-f][<a@far.example>][--][<bob@abc.com>]"
+        header, _, body = text.partition("\n\n")
+        assert "\nSubject: for bob\n" in header + "\n", header
+        assert body == "line one\nline two\n", body
+        fields = [line.split(": ", 1) for line in header.split("\n")
+                  if line[0] not in " \t"]
+        mark = dict(map(tuple, fields))["X-Milterd-Copy"]
+        back = [("X-Milterd-Copy", mark), *HEADERS]
+        answer = send(node, ["bob@abc.com"], headers=back)
+        assert edits_of(answer) == ["mX-Milterd-Copy[1]"], answer
+        # For somebody else it has no effect, but to vanish.
+        answer = send(node, ["ann@abc.com", "bob@abc.com"], headers=back)
+        assert sorted(edits_of(answer)) == [
+            "-<bob@abc.com>", "mX-Milterd-Copy[1]"], answer
+        answer = send(node, ["bob@abc.com"], headers=[
+            ("X-Milterd-Copy", "0" * 32), ("x-milterd-copy", "../lock"),
+            *HEADERS])
+        words = edits_of(answer)
+        assert "mX-Milterd-Copy[2]" in words \
+            and "mX-Milterd-Copy[1]" in words, words
+        assert words.index("mX-Milterd-Copy[2]") \
+            < words.index("mX-Milterd-Copy[1]"), words
+        assert any("for bob" in word for word in words), words
+
+
+def test_nobody_left(programs, directory):
+    with filtering(programs, directory, ":0\n/dev/null\n") as node:
+        answer = send(node, ["bob@abc.com", "ann@abc.com"])
+        assert (answer.verdict, answer.edits) == ("d", []), answer
+
+
+def test_refusals(programs, directory):
+    users = {"bob": "SMTP_REJECT='550 5.7.1 Not for bob'\n",
+             "tom": "EXITCODE=67\n:0\n/dev/null\n",
+             "joe": "SMTP_DEFER='later'\n",
+             "eve": "EXITCODE=75\nHOST\n"}
+    with filtering(programs, directory, "", users=users) as node:
+        def answer_to(*names, **options):
+            return send(node, [f"{name}@abc.com" for name in names],
+                        **options)
+
+        answer = answer_to("bob")
+        assert (answer.verdict, answer.text) == (
+            "y", "550 5.7.1 Not for bob"), answer
+        answer = answer_to("tom")
+        assert (answer.verdict, answer.text) == (
+            "y", "550 5.1.1 User unknown"), answer
+        answer = answer_to("joe", "ann")
+        assert (answer.verdict, answer.text) == ("y", "451 4.7.1 later"), \
+            answer
+        answer = answer_to("eve")
+        assert answer.text.startswith("451 4.3.0 "), answer
+        # Of several, the sender hears of each that refuses.
+        answer = answer_to("bob", "ann")
+        assert (answer.verdict, edits_of(answer)) == (
+            "c", ["-<bob@abc.com>"]), answer
+        bounce, = sent(directory, 1)
+        assert bounce.startswith("[-i][-f][<>][--][<a@far.example>]\n"), \
+            bounce
+        for line in ("Final-Recipient: rfc822; bob@abc.com\n",
+                     "Status: 5.7.1\n", "Action: failed\n",
+                     "Diagnostic-Code: smtp; 550 5.7.1 Not for bob\n",
+                     "Auto-Submitted: auto-replied", "Subject: hello\n"):
+            assert line in bounce, (line, bounce)
+        assert "line one" not in bounce, bounce
+        # Nobody hears where there is nobody.
+        answer = answer_to("bob", "ann", sender="")
+        assert edits_of(answer) == ["-<bob@abc.com>"], answer
+        time.sleep(0.3)
+        sent(directory, 1)
+        assert "arg1=<bob@abc.com>, relay=host.example [192.0.2.7], " \
+            "reject=550 5.7.1 Not for bob\n" in logged(directory)
+
+
+def test_quarantine(programs, directory):
+    users = {"bob": "SMTP_QUARANTINE='look at it'\n"}
+    with filtering(programs, directory, "", users=users) as node:
+        answer = send(node, ["bob@abc.com"])
+        assert edits_of(answer) == ["qlook at it"], answer
+        # Who did not ask for it does not wait for it.
+        answer = send(node, ["bob@abc.com", "ann@abc.com"])
+        assert sorted(edits_of(answer)) == [
+            "-<ann@abc.com>", "qlook at it"], answer
+        copy, = sent(directory, 1)
+        assert "[--][<ann@abc.com>]" in copy, copy
+
+
+def test_nothing_is_asked_that_nobody_reads(programs, directory):
+    no_headers, no_body = 0x20, 0x10
+    with running(programs, directory, "",
+                 "accept_unresolvable_domains = true\nmax_hops = 0\n") as node:
+        assert node.talk().steps & (no_headers | no_body) \
+            == no_headers | no_body
+    with filtering(programs, directory,
+                   ":0\n* ^Subject: x\nfolder\n") as node:
+        talk = node.talk()
+        assert talk.steps & (no_headers | no_body) == no_body, talk.steps
+        answer = talk.message("a@far.example", ["bob@abc.com"],
+                              [("Subject", " x")])
+        assert edits_of(answer) == ["+<bob+folder@abc.com>",
+                                    "-<bob@abc.com>"], answer
+    with filtering(programs, directory,
+                   ":0B\n* line two\nfolder\n") as node:
+        talk = node.talk()
+        assert talk.steps & (no_headers | no_body) == 0, talk.steps
+        assert len(edits_of(send(node, ["bob@abc.com"], talk=talk))) == 2
+
+
+def test_large_messages(programs, directory):
+    big = b"x" * 30000 + b"\r\n"
+    recipes = ":0B\n* xxx\n/dev/null\n"
+    for word, verdict, text in (("pass", "c", ""),
+                                ("defer", "y", "452 4.3.4"),
+                                ("reject", "y", "552 5.3.4")):
+        with filtering(programs, directory, recipes, "max_message_kept = 65536"
+                       f'\nlarge_messages = "{word}"\n') as node:
+            assert send(node, ["bob@abc.com"], body=big).verdict == "d"
+            talk = node.talk()
+            talk.mail("a@far.example")
+            talk.rcpt("bob@abc.com")
+            for _ in range(3):
+                talk.body(big)
+            answer = talk.end_of_message()
+            assert answer.verdict == verdict \
+                and answer.text.startswith(text) and not answer.edits, answer
+    assert "larger than max_message_kept: passed" in logged(directory)
+
+
+def test_a_full_spool_defers(programs, directory):
+    users = {"bob": "SMTP_CHANGE_HEADER='Subject: for bob'\n",
+             "ann": "SMTP_CHANGE_HEADER='Subject: for ann'\n"}
+    with filtering(programs, directory, "", "max_spool_entries = 1\n",
+                   users=users) as node:
+        answer = send(node, ["bob@abc.com", "ann@abc.com", "tom@abc.com"])
+        assert answer.verdict == "y" and answer.edits == [] \
+            and answer.text.startswith("451 4.3.1 "), answer
+        assert os.listdir(f"{directory}/state/spool/queue") == []
+        answer = send(node, ["bob@abc.com", "tom@abc.com"])
+        assert edits_of(answer) == ["-<bob@abc.com>"], answer
+        status = json.loads(node.daemon.control("status", "--json").stdout)
+        assert status["spool"]["entries"] <= 1, status
+
+
+def test_after_rewriting(programs, directory):
+    """Recipes see recipients and header as they become."""
+    with open(f"{directory}/aliases", "w") as file:
+        file.write("team: bob, ann\n")
+    users = {"bob": ":0\n* ^From: .*@new\\.example\nfrom-new\n"}
+    options = f'aliases = {{ "{directory}/aliases" }}\n' \
+        f'domaintable = {{ "{directory}/domains" }}\n'
+    with open(f"{directory}/domains", "w") as file:
+        file.write("old.example\tnew.example\n")
+    with filtering(programs, directory, "", options, users=users) as node:
+        answer = send(node, ["team@abc.com"], headers=[
+            ("From", "x@old.example"), ("Subject", "s")])
+        assert sorted(edits_of(answer)) == [
+            "+<ann>", "+<bob+from-new@mail.abc.com>", "-<team@abc.com>",
+            "mFrom[1] x@new.example"], answer
+
+
+def test_killed_between_spool_and_verdict(programs, directory):
+    """What is on disk when the daemon dies is sent at the next start."""
+    users = {"bob": "SMTP_CHANGE_HEADER='Subject: for bob'\n"}
+    with filtering(programs, directory, "", users=users) as node:
+        os.rename(f"{directory}/sendmail", f"{directory}/later")
+        answer = send(node, ["bob@abc.com", "ann@abc.com"])
+        assert edits_of(answer) == ["-<bob@abc.com>"], answer
+        node.daemon.kill()
+        assert len(os.listdir(f"{directory}/state/spool/queue")) == 1
+        os.rename(f"{directory}/later", f"{directory}/sendmail")
+        node.daemon.start()
+        copy, = sent(directory, 1)
+        assert "Subject: for bob" in copy, copy
+        end = time.monotonic() + 5
+        while os.listdir(f"{directory}/state/spool/queue"):
+            assert time.monotonic() < end
+            time.sleep(0.02)
+
+
+def test_hostile_words(programs, directory):
+    """What a client says is no command, no option and no second field."""
+    users = {"bob": ":0\n* ^Subject: *\\/.*\n{\n"
+                    ":0c\n! \"$MATCH\"\n\n:0\n$MATCH\n}\n",
+             "ann": "SMTP_ADD_HEADER=\"X-Seen: $SUBJECT\"\n",
+             "tom": ":0f\n| formail -I \"X-Was: `touch canary`\"\n"}
+    canaries = ("|touch canary", "`touch canary`", "$(touch canary)",
+                ";touch canary", "-oQ/tmp canary", "../../../canary",
+                "/etc/canary", "\"|touch canary\"@abc.com", "a\x01b")
+    with filtering(programs, directory, "", users=users) as node:
+        for text in canaries:
+            answer = send(node, ["bob@abc.com", "tom@abc.com"],
+                          sender="a;touch`touch$IFS.canary`@far.example",
+                          headers=[("Subject", text)])
+            assert answer.verdict in "cy", (text, answer)
+            for word in edits_of(answer):
+                assert not word.startswith(("+<|", "+<-", "+</")), word
+        found = [name for _, _, files in os.walk(directory) for name in files
+                 if "canary" in name]
+        assert not found, found
