@@ -28,7 +28,7 @@ shift $((OPTIND - 1))
 flags="-std=c17 -D_GNU_SOURCE -g -O1 -I$source -fno-omit-frame-pointer
 	-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all"
 # shellcheck disable=SC2046,SC2086
-libraries="$(pkg-config --libs libcares libconfuse jansson hiredis
+libraries="$(pkg-config --libs libcares libconfuse jansson hiredis \
 	libpcre2-8 lmdb) -lcdb -lpthread"
 
 # What uses libmilter is not needed, and the programs have a main of their own.
