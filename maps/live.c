@@ -85,6 +85,12 @@ live_new(size_t entries_max)
 	return live;
 }
 
+struct live *
+live_like(const struct live *live)
+{
+	return live_new(live->entries_max);
+}
+
 void
 live_free(struct live *live)
 {

@@ -25,6 +25,8 @@ struct live_entry {
 };
 
 struct live *live_new(size_t entries_max);
+/* An empty one with the same bound. */
+struct live *live_like(const struct live *live);
 void live_free(struct live *live);
 
 /* May be wrong only about what changes just now. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "milter/control.h"
 
+#include "milter/dynamic.h"
 #include "milter/explain.h"
 #include "milter/lookup.h"
 #include "milter/log.h"
@@ -178,6 +179,14 @@ command_stats(struct control *c)
 }
 
 static bool
+is_dynamic(struct control *c, slice map, slice key)
+{
+	return slice_eq(map, SLICE("access")) &&
+	       c->generation->policy->access != NULL &&
+	       dynamic_look_up(c->service, key, c->reply);
+}
+
+static bool
 command_lookup(struct control *c)
 {
 	size_t blank = slice_index(c->arguments, ' ');
@@ -185,11 +194,56 @@ command_lookup(struct control *c)
 
 	if (blank == c->arguments.len)
 		return bad_usage(c);
+	if (is_dynamic(c, slice_first(c->arguments, blank),
+		slice_from(c->arguments, blank + 1)))
+		return succeed(c);
 	if (lookup_write(c->generation->snapshot,
 		slice_first(c->arguments, blank),
 		slice_from(c->arguments, blank + 1), c->reply, &error))
 		return succeed(c);
 	return fail(c, error.exit_code, &error);
+}
+
+/* "access add TTL KEY VALUE", whose value may have blanks. */
+static bool
+access_add(struct control *c)
+{
+	slice ttl;
+	slice key;
+	struct error error = {0};
+
+	if (!slice_next(&c->arguments, ' ', &ttl) ||
+	    !slice_next(&c->arguments, ' ', &key) || c->arguments.len == 0)
+		return bad_usage(c);
+	if (c->generation->policy->access == NULL) {
+		(void)error_set(&error, "no access map is configured");
+		return fail(c, EX_CONFIG, &error);
+	}
+	if (!dynamic_add(c->service, key, c->arguments, ttl, &error))
+		return fail(c, error.exit_code, &error);
+	return succeed(c);
+}
+
+static bool
+command_access(struct control *c)
+{
+	struct error error = {0};
+	slice verb;
+
+	if (!slice_next(&c->arguments, ' ', &verb))
+		return bad_usage(c);
+	if (slice_eq(verb, SLICE("add")))
+		return access_add(c);
+	if (slice_eq(verb, SLICE("list"))) {
+		dynamic_list(c->service,
+		    slice_eq(c->arguments, SLICE("json")), c->reply);
+		return succeed(c);
+	}
+	if (!slice_eq(verb, SLICE("del")))
+		return bad_usage(c);
+	if (!dynamic_delete(c->service, c->arguments, &error))
+		return fail(c, error.exit_code, &error);
+	return succeed(c);
 }
 
 static struct resolver *
@@ -215,6 +269,7 @@ command_explain(struct control *c)
 	struct explain explain = {
 	    .generation = c->generation,
 	    .find_resolver = find_resolver,
+	    .live = c->service->live,
 	    .emit = emit,
 	    .context = c,
 	};
@@ -249,6 +304,7 @@ static const struct command {
 	{SLICE_INIT("status"), command_status},
 	{SLICE_INIT("stats"), command_stats},
 	{SLICE_INIT("lookup"), command_lookup},
+	{SLICE_INIT("access"), command_access},
 	{SLICE_INIT("explain"), command_explain},
 };
 /* clang-format on */

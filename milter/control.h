@@ -13,6 +13,10 @@
  *	status text|json	what is served and has been done
  *	stats text|json		what has been done since the start
  *	lookup MAP KEY		value, tab, file:line; nothing: not found
+ *	access add TTL KEY VALUE
+ *				a dynamic entry of the access map
+ *	access del KEY
+ *	access list text|json	key, tab, value, tab, seconds left
  *	explain text|json plain|trace LINE
  *				then blocks of name=value lines, as
  *				milter/explain.h takes them; LINE numbers the

@@ -9,6 +9,7 @@
 #include "milter/explain.h"
 
 #include "milter/attributes.h"
+#include "milter/dynamic.h"
 #include "milter/explain_answer.h"
 #include "milter/explain_rewrite.h"
 #include "milter/lazy_ports.h"
@@ -401,6 +402,7 @@ explain_address(const struct explain *explain, struct arena *arena,
 
 	lazy_ports_init(
 	    &lazy, explain->find_resolver, explain->context, &ports);
+	dynamic_set_ports(explain->live, &ports);
 	trace_init(&trace, arena);
 	if (explain->with_trace)
 		decision.trace = &trace;
@@ -427,6 +429,7 @@ explain_session(const struct explain *explain, struct arena *arena,
 
 	lazy_ports_init(
 	    &run.lazy, explain->find_resolver, explain->context, &run.ports);
+	dynamic_set_ports(explain->live, &run.ports);
 	run.answer.session = &run.session;
 	if (!attributes_read_session(attributes, &run.session, error) ||
 	    !read_client(&run))

@@ -20,6 +20,7 @@ struct explain {
 	/* Asked at most once a session, only when a name is needed. NULL
 	 * from it: names cannot be found out, as if DNS had failed. */
 	struct resolver *(*find_resolver)(void *context);
+	struct live *live; /* dynamic entries; NULL: there are none */
 	/* Takes the answer to one session, valid until it returns; false ends
 	 * the work without error. */
 	bool (*emit)(void *context, slice answer);

@@ -20,6 +20,7 @@
 #include "milter/callbacks.h"
 #include "milter/control.h"
 #include "base/deadline.h"
+#include "milter/dynamic.h"
 #include "milter/gate.h"
 #include "milter/log.h"
 #include "milter/policyd.h"
@@ -438,7 +439,9 @@ start(struct service *service, const struct options *options,
 	       start_redis(service, settings, error) &&
 	       open_doors(service, settings, file_limit, error) &&
 	       process_become(&identity, error) &&
-	       start_spool(settings, error) && start_threads(service, error);
+	       start_spool(settings, error) &&
+	       dynamic_start(service, settings, error) &&
+	       start_threads(service, error);
 }
 
 static void

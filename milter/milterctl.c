@@ -32,6 +32,8 @@ static const char usage_text[] =
     "  status [--json]                 what the daemon serves and has done\n"
     "  stats [--json]                  messages, bytes and verdicts so far\n"
     "  lookup [--config FILE] MAP KEY  one lookup, with file and line\n"
+    "  access add KEY VALUE TTL        an entry of the access map for a while\n"
+    "  access del KEY | list [--json]  (90s, 30m, 12h, 7d)\n"
     "  explain [--config FILE] [--json] [--trace] [--ATTRIBUTE VALUE ...]\n"
     "                                  the policy's answer to a session;\n"
     "                                  without attributes: blocks of\n"
@@ -184,6 +186,60 @@ command_lookup(struct milterctl *ctl, int argc, char **argv)
 			      : lookup_in_file(ctl, config, argv + optind);
 }
 
+static bool
+has_line_end(const char *text)
+{
+	return strpbrk(text, "\r\n") != NULL;
+}
+
+static int
+access_add(struct milterctl *ctl, char **argv)
+{
+	slice body;
+
+	for (int i = 0; i < 3; i++) {
+		if (argv[i][0] == '\0' || has_line_end(argv[i]) ||
+		    (i != 1 && strchr(argv[i], ' ') != NULL))
+			return milterctl_usage(
+			    "no such key, value or time can be");
+	}
+	return ask_and_print(ctl,
+	    arena_printf(ctl->arena, "access add %s %s %s\n", argv[2], argv[0],
+		argv[1]),
+	    &body);
+}
+
+static int
+access_list(struct milterctl *ctl, int argc, char **argv)
+{
+	bool as_json = argc == 1 && strcmp(argv[0], "--json") == 0;
+	slice body;
+
+	if (argc > 0 && !as_json)
+		return milterctl_usage("access list takes --json alone");
+	return ask_and_print(ctl,
+	    as_json ? SLICE("access list json\n") : SLICE("access list text\n"),
+	    &body);
+}
+
+static int
+command_access(struct milterctl *ctl, int argc, char **argv)
+{
+	slice body;
+
+	if (argc == 5 && strcmp(argv[1], "add") == 0)
+		return access_add(ctl, argv + 2);
+	if (argc >= 2 && strcmp(argv[1], "list") == 0)
+		return access_list(ctl, argc - 2, argv + 2);
+	if (argc != 3 || strcmp(argv[1], "del") != 0)
+		return milterctl_usage("access takes add KEY VALUE TTL, "
+				       "del KEY or list [--json]");
+	if (strpbrk(argv[2], " \r\n") != NULL)
+		return milterctl_usage("no such key can be");
+	return ask_and_print(ctl,
+	    arena_printf(ctl->arena, "access del %s\n", argv[2]), &body);
+}
+
 /* clang-format off */
 static const struct command {
 	const char *name;
@@ -193,6 +249,7 @@ static const struct command {
 	{"status", ask_for_report},
 	{"stats", ask_for_report},
 	{"lookup", command_lookup},
+	{"access", command_access},
 	{"explain", milterctl_explain},
 	{"rewrite", milterctl_rewrite},
 };

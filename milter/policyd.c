@@ -2,6 +2,7 @@
 #include "milter/policyd.h"
 
 #include "milter/attributes.h"
+#include "milter/dynamic.h"
 #include "milter/include_file.h"
 #include "milter/log.h"
 #include "milter/log_lines.h"
@@ -311,6 +312,7 @@ judge(struct request *r, struct strbuf *reply)
 	resolver_ports(&r->resolver, &r->ports);
 	r->ports.read_include = include_file_read;
 	r->ports.find_user = users_find;
+	dynamic_set_ports(r->service->live, &r->ports);
 	verdict = decide_recipient(&decision, recipient);
 	answer_verdict(r, recipient, &verdict, reply);
 }

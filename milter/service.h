@@ -6,6 +6,8 @@
 #ifndef MILTER_SERVICE_H
 #define MILTER_SERVICE_H
 
+#include "maps/live.h"
+#include "maps/store.h"
 #include "milter/redis_state.h"
 #include "milter/resolver.h"
 
@@ -34,6 +36,8 @@ struct service {
 	const char *config_path;
 	struct resolver *resolver;
 	struct redis_state *redis; /* NULL: none is configured */
+	struct store *store;	   /* NULL: nothing is kept */
+	struct live *live;	   /* dynamic entries of the access map */
 	time_t started_at;
 	atomic_bool stopping; /* no new mail; what has begun is finished */
 	struct counters counters;

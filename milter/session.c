@@ -15,6 +15,7 @@
  */
 #include "milter/session.h"
 
+#include "milter/dynamic.h"
 #include "milter/include_file.h"
 #include "milter/reload.h"
 #include "milter/users.h"
@@ -146,6 +147,7 @@ session_new(struct service *service)
 	    .find_address = find_address,
 	    .read_include = read_include,
 	    .find_user = find_user};
+	dynamic_set_ports(service->live, &session->ports);
 	atomic_fetch_add(&service->counters.connections, 1);
 	atomic_fetch_add(&service->counters.open_sessions, 1);
 	return session;

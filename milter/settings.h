@@ -44,6 +44,7 @@ struct limits {
 	unsigned long request_size; /* policy service and socketmap */
 	int clients;		    /* of each of these two doors at once */
 	int control_clients;	    /* of the control socket at once */
+	int dynamic_entries;	    /* of the access map */
 	int spool_entries;	    /* copies and replies that wait */
 	unsigned long spool_bytes;
 };

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "milter/socketmap.h"
 
+#include "milter/dynamic.h"
 #include "milter/lazy_ports.h"
 #include "milter/log_lines.h"
 #include "milter/reload.h"
@@ -61,6 +62,7 @@ look_up(struct service *service, const struct generation *generation,
 	trace_init(&faults, arena);
 	faults.faults_only = true;
 	lazy_ports_init(&lazy, find_resolver, service, &ports);
+	dynamic_set_ports(service->live, &ports);
 	switch (tables_find(&d, generation->snapshot, name, key, &value)) {
 	case TABLE_FOUND:
 		return arena_printf(arena, "OK " SLICE_FMT, SLICE_ARG(value));

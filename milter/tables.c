@@ -466,6 +466,9 @@ find_in_map(const struct decision *d, const struct snapshot *snapshot,
 	part = snapshot_find_part(snapshot, name);
 	if (part == NULL || part->kind != PART_MAP)
 		return TABLE_UNKNOWN;
+	if (part->map == d->policy->access &&
+	    access_find_dynamic(d, key, ret_value))
+		return TABLE_FOUND;
 	result = map_find(part->map, key, d->arena, &hit);
 	trace_lookup(d->trace, arena_cstr(d->arena, name), key, result, &hit);
 	switch (result) {

@@ -47,16 +47,16 @@ key_add(struct key *key, slice part)
 }
 
 /* Dynamic entries are keys, not nets. */
-static bool
-find_dynamic(const struct access_query *q, slice key, slice *ret_value)
+bool
+access_find_dynamic(const struct decision *d, slice key, slice *ret_value)
 {
-	const struct ports *ports = q->d->ports;
+	const struct ports *ports = d->ports;
 	struct dynamic_entry entry;
 
 	if (ports->find_dynamic == NULL ||
-	    !ports->find_dynamic(ports->dynamic, q->d->arena, key, &entry))
+	    !ports->find_dynamic(ports->dynamic, d->arena, key, &entry))
 		return false;
-	trace_add(q->d->trace,
+	trace_add(d->trace,
 	    "access " SLICE_FMT ": " SLICE_FMT
 	    " (dynamic entry, expires in %lu s)",
 	    SLICE_ARG(key), SLICE_ARG(entry.value), entry.seconds_left);
@@ -71,7 +71,7 @@ look_up(const struct access_query *q, slice key, bool is_net)
 	struct map_hit hit;
 	enum map_result result;
 
-	if (!is_net && find_dynamic(q, key, &hit.value))
+	if (!is_net && access_find_dynamic(q->d, key, &hit.value))
 		return access_parse(q->d->arena, hit.value);
 	result = is_net ? map_find_net(map, key, &hit)
 			: map_find(map, key, q->d->arena, &hit);

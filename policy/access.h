@@ -59,6 +59,10 @@ struct access_value access_find_full(
 struct access_value access_find_user(const struct access_query *q, slice local);
 struct access_value access_find_exact(const struct access_query *q, slice key);
 
+/* The dynamic entry of exactly this key. */
+bool access_find_dynamic(
+    const struct decision *d, slice key, slice *ret_value);
+
 struct access_value access_parse(struct arena *arena, slice value);
 
 /* A refusal in the words of `text`: "550 text", "550 5.7.1 text", or bare text,

@@ -107,6 +107,7 @@ static const struct {
 	{"vacation_message", ""}, {"vacation_interval", "7d"}, {"vacation_interval_min", "1d"},
 	{"vacation_exclude", ""}, {"vacation_submitted", "no"}, {"vacation_rate", "60"},
 	{"state_directory", ""}, {"sendmail_path", "/usr/sbin/sendmail"},
+	{"max_dynamic_entries", "100000"},
 	{"max_spool_entries", "10000"}, {"max_spool_bytes", "1073741824"},
 	{"recipes", ""}, {"user_recipes", ""}, {"folder_address", "%u+%f@%d"},
 	{"program_directory", ""}, {"program_time", "60"},
