@@ -74,7 +74,7 @@ make_again(const struct pattern_list *list)
 	    pattern_list_count(again) != pattern_list_count(list) ||
 	    pattern_list_missing(again, list) != 0)
 		abort();
-	pattern_list_free(again);
+	pattern_list_release(again);
 }
 
 int
@@ -97,6 +97,6 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	make_again(list);
 	for (unsigned i = 0; i < 8 && slice_next(&rest, '\n', &key); i++)
 		ask(list, key, source.text);
-	pattern_list_free(list);
+	pattern_list_release(list);
 	return 0;
 }
