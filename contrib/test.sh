@@ -24,6 +24,7 @@ TEST_PACKAGES='
 	dovecot-imapd
 	dovecot-lmtpd
 	dovecot-pop3d
+	dovecot-sieve
 	fail2ban
 	faketime
 	iproute2
@@ -48,8 +49,10 @@ TEST_PACKAGES='
 	strace
 	tar
 	util-linux
+	vacation
 	valgrind
-	xz-utils'
+	xz-utils
+'
 # Their files are unpacked: two MTAs cannot be installed at once.
 SENDMAIL_PACKAGES='sendmail-base sendmail-bin sendmail-cf'
 
