@@ -38,6 +38,8 @@ TEST_PACKAGES='
 	openssl
 	perl
 	postfix
+	postfix-cdb
+	postfix-lmdb
 	postfix-pcre
 	procmail
 	procps

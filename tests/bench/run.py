@@ -14,6 +14,7 @@ import sys
 import tempfile
 
 import filters
+import maps
 import measure
 import peers
 import scale
@@ -186,6 +187,7 @@ def main():
                 paper, options, "Other filters, 2 KB"), pair_cells)
             return
         tell_scale(paper, place)
+        maps.tell(paper, place.build, directory)
         tell_counts(paper, place)
         tell_idle(paper, place)
         tell_pairs(paper, place, options)

@@ -15,6 +15,7 @@ import tempfile
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "common"))
 
 import filters  # noqa: E402
+import maps  # noqa: E402
 import material  # noqa: E402
 import measure  # noqa: E402
 import world  # noqa: E402
@@ -106,6 +107,17 @@ def test_instructions(place):
                 found = measure.instructions(
                     load, target, f"{out}", 8 * material.VARIANTS, 3)
                 assert least < found <= most, (name, steps, found)
+
+
+def test_maps_give_the_same_answers(place):
+    """Each is asked the same keys, and must find the same number of them;
+    what is not here is left out, milterd never is."""
+    for patterns in False, True:
+        material = maps.Material(place.directory, 200, 1000,
+                                 as_patterns=patterns)
+        for name, function in maps.rows(place.build, patterns):
+            found = maps.measured(function, material)
+            assert found or not name.startswith("milterd"), name
 
 
 def main():
