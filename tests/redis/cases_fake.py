@@ -35,6 +35,21 @@ def test_flood():
         client.expect("timed out", "GET", "mlt:a")
 
 
+def test_flood_without_a_pause():
+    """There is always something to read."""
+    piece = b"x" * 4096
+
+    def pour(connection):
+        connection.sendall(b"$1900000000\r\n")
+        while True:
+            connection.sendall(piece)
+    with Fake(answering(pour)) as fake, \
+            Client(fake.inet, "limit=2000000000") as client:
+        answer = client.ask("pipeline", "GET", "mlt:a")
+        assert answer.trouble == "timed out", answer
+        assert answer.ms <= BOUND_MS, answer
+
+
 def test_late_reply_is_nobodys():
     def late(connection):
         time.sleep(0.4)
