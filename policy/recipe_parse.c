@@ -45,7 +45,7 @@ bool
 recipe_is_name(char c, bool is_first)
 {
 	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' ||
-	    (!is_first && ascii_is_digit(c));
+	       (!is_first && ascii_is_digit(c));
 }
 
 static int
@@ -84,7 +84,7 @@ static void
 skip_blanks(struct reading *r)
 {
 	while (is_blank(peek(r, 0)) ||
-	    (peek(r, 0) == '\\' && peek(r, 1) == '\n')) {
+	       (peek(r, 0) == '\\' && peek(r, 1) == '\n')) {
 		if (take(r) == '\\')
 			(void)take(r);
 	}
@@ -200,8 +200,8 @@ take_name(struct reading *r)
 {
 	size_t from = r->at;
 
-	while (peek(r, 0) >= 0 &&
-	    recipe_is_name((char)peek(r, 0), r->at == from))
+	while (
+	    peek(r, 0) >= 0 && recipe_is_name((char)peek(r, 0), r->at == from))
 		r->at++;
 	return (slice){r->text + from, r->at - from};
 }
@@ -245,8 +245,7 @@ take_number(slice *text, double *ret)
 	slice head = slice_first(*text, sizeof(buffer) - 1);
 	char *end;
 
-	if (head.len == 0 ||
-	    (strchr("+-.0123456789", head.ptr[0]) == NULL) ||
+	if (head.len == 0 || (strchr("+-.0123456789", head.ptr[0]) == NULL) ||
 	    head.ptr[0] == '\0')
 		return false;
 	memcpy(buffer, head.ptr, head.len);
@@ -266,8 +265,7 @@ take_weight(slice *text, struct recipe_condition *c)
 	double weight;
 	double factor;
 
-	if (!take_number(&rest, &weight) || rest.len == 0 ||
-	    rest.ptr[0] != '^')
+	if (!take_number(&rest, &weight) || rest.len == 0 || rest.ptr[0] != '^')
 		return false;
 	rest = slice_from(rest, 1);
 	if (!take_number(&rest, &factor) ||
@@ -317,8 +315,7 @@ recipe_read_condition(slice text, unsigned line, struct recipe_condition *ret)
 	for (;;) {
 		if (take_mark(&text, '!'))
 			ret->is_negated = !ret->is_negated;
-		else if (!take_weight(&text, ret) &&
-		    !take_variable(&text, ret))
+		else if (!take_weight(&text, ret) && !take_variable(&text, ret))
 			break;
 	}
 	ret->kind = CONDITION_REGEX;
@@ -358,8 +355,8 @@ compile(struct reading *r, struct recipe_condition *c, bool case_matters)
 	struct recipe_regex_options options = {.case_matters = case_matters};
 	struct recipe_regex_note note = {0};
 	struct error error = {.text = ""};
-	struct recipe_regex *regex = recipe_regex_compile(
-	    r->arena, c->text, options, &note, &error);
+	struct recipe_regex *regex =
+	    recipe_regex_compile(r->arena, c->text, options, &note, &error);
 
 	if (regex == NULL) {
 		warn_at(r, c->line, "%s", error.text);
@@ -378,8 +375,8 @@ check_size(struct reading *r, const struct recipe_condition *c)
 	slice digits = c->text;
 
 	if (!slice_is_number(digits))
-		warn_at(r, c->line, "Skipped \"" SLICE_FMT "\"",
-		    SLICE_ARG(digits));
+		warn_at(
+		    r, c->line, "Skipped \"" SLICE_FMT "\"", SLICE_ARG(digits));
 }
 
 static void
@@ -456,8 +453,8 @@ recipe_read_flags(slice head, struct recipe_flags *ret, slice *ret_skipped)
 			ret->is_locked = true;
 			return;
 		}
-		if (c == '#' && (i == 0 || is_blank((unsigned char)
-				     head.ptr[i - 1])))
+		if (c == '#' &&
+		    (i == 0 || is_blank((unsigned char)head.ptr[i - 1])))
 			return;
 		if (c == '\0' || strchr(FLAG_LETTERS, c) == NULL) {
 			*ret_skipped = slice_from(head, i);
@@ -540,6 +537,18 @@ read_block(struct reading *r, struct recipe_statement *s, unsigned depth)
 	return true;
 }
 
+/* Is the line before this one empty? */
+static bool
+is_behind_empty_line(const struct reading *r)
+{
+	size_t at = r->at;
+	unsigned ends = 0;
+
+	for (; at > 0 && ascii_is_space(r->text[at - 1]); at--)
+		ends += r->text[at - 1] == '\n';
+	return ends > 1;
+}
+
 static bool
 read_action(struct reading *r, struct recipe_statement *s, unsigned depth)
 {
@@ -549,6 +558,14 @@ read_action(struct reading *r, struct recipe_statement *s, unsigned depth)
 	line = r->line;
 	switch (peek(r, 0)) {
 	case -1:
+		warn_at(r, s->line, "Missing action");
+		s->action = ACTION_MISSING;
+		return true;
+	case ':':
+		/* Behind an empty line the next recipe begins; else it is a
+		 * folder of that name. */
+		if (!is_behind_empty_line(r))
+			break;
 		warn_at(r, s->line, "Missing action");
 		s->action = ACTION_MISSING;
 		return true;
@@ -577,7 +594,8 @@ read_action(struct reading *r, struct recipe_statement *s, unsigned depth)
 	s->action = ACTION_FOLDER;
 	s->text = take_words(r);
 	if (s->text.len > 0 && strchr(":*", s->text.ptr[0]) != NULL)
-		warn_at(r, line, "a folder called \"" SLICE_FMT
+		warn_at(r, line,
+		    "a folder called \"" SLICE_FMT
 		    "\": is something missing before it?",
 		    SLICE_ARG(s->text));
 	return true;
@@ -593,8 +611,8 @@ static bool
 is_body_variable(slice name)
 {
 	return slice_eq(name, SLICE("B")) || slice_eq(name, SLICE("HB")) ||
-	    slice_eq(name, SLICE("BH")) ||
-	    slice_eq(name, SLICE("BODY_DECODED"));
+	       slice_eq(name, SLICE("BH")) ||
+	       slice_eq(name, SLICE("BODY_DECODED"));
 }
 
 /* Sizes need the body, too; so does all that hands the message on. */
@@ -647,7 +665,7 @@ static bool
 names_a_file(slice name)
 {
 	return slice_eq(name, SLICE("INCLUDERC")) ||
-	    slice_eq(name, SLICE("SWITCHRC"));
+	       slice_eq(name, SLICE("SWITCHRC"));
 }
 
 static void
@@ -756,8 +774,8 @@ recipe_file_read(struct arena *arena, const char *path, slice text,
 
 	file->path = arena_cstr(arena, slice_from_cstr(path));
 	if (text.len > RECIPE_FILE_MAX) {
-		(void)error_at(error, path, 0, "more than %d bytes",
-		    RECIPE_FILE_MAX);
+		(void)error_at(
+		    error, path, 0, "more than %d bytes", RECIPE_FILE_MAX);
 		return NULL;
 	}
 	if (slice_index(text, '\0') < text.len) {
