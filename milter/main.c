@@ -439,8 +439,8 @@ start(struct service *service, const struct options *options,
 	       start_redis(service, settings, error) &&
 	       open_doors(service, settings, file_limit, error) &&
 	       process_become(&identity, error) &&
-	       start_spool(settings, error) &&
 	       dynamic_start(service, settings, error) &&
+	       start_spool(settings, error) &&
 	       start_threads(service, error);
 }
 

@@ -23,7 +23,7 @@ from daemon import Programs
 from results import Results, chosen, tests_of
 
 CASES = ("explain", "rewrite", "policyd", "socketmap", "tables", "control",
-         "flood")
+         "dynamic", "flood")
 FILES = 8192
 
 
