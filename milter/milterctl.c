@@ -38,6 +38,11 @@ static const char usage_text[] =
     "                                  the policy's answer to a session;\n"
     "                                  without attributes: blocks of\n"
     "                                  name=value lines on standard input\n"
+    "  recipe check FILE ...           what is wrong with files of recipes\n"
+    "  recipe run [--sender A] [--recipient A] [--var NAME=VALUE]\n"
+    "             [--programs DIRECTORY] [--text] FILE\n"
+    "                                  what it would do with the message on\n"
+    "                                  standard input, and why\n"
     "  rewrite [--as PLACE] [--local] [--config FILE] [--json] [--trace]\n"
     "          [ADDRESS ...]           what addresses become; without any:\n"
     "                                  one a line on standard input\n";
@@ -251,6 +256,7 @@ static const struct command {
 	{"lookup", command_lookup},
 	{"access", command_access},
 	{"explain", milterctl_explain},
+	{"recipe", milterctl_recipe},
 	{"rewrite", milterctl_rewrite},
 };
 /* clang-format on */

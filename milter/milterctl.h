@@ -19,6 +19,7 @@ struct milterctl {
 int milterctl_usage(const char *problem);
 int milterctl_fail(const struct error *error);
 int milterctl_explain(struct milterctl *ctl, int argc, char **argv);
+int milterctl_recipe(struct milterctl *ctl, int argc, char **argv);
 int milterctl_rewrite(struct milterctl *ctl, int argc, char **argv);
 
 bool milterctl_print(slice text);
