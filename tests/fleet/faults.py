@@ -43,6 +43,7 @@ from stress_mta import SENDERS, STRANGER, Sender, delivered
 
 NEAR, FAR = "10.99.0.1", "10.99.0.2"
 PORT = 6379
+DYNAMIC = "dynamic@good.example"
 PASSWORD = "/etc/milterd/redis.password"
 TROUBLE_S = count(2, 30)
 REST_S = count(1, 5)
@@ -109,24 +110,28 @@ class Fleet:
 
 
 class Clock(threading.Thread):
-    """One message after the other that is refused at MAIL; how long each
-    session took, from connect to the refusal."""
+    """One message after the other whose sender is refused, by the access map
+    or by a dynamic entry; how long each session took, from connect to the
+    refusal."""
 
     def __init__(self, bed):
         super().__init__()
         self.bed, self.times, self.wrong = bed, [], []
         self.stop = threading.Event()
+        self.senders = ["spammer@good.example"]
 
     def run(self):
         while not self.stop.is_set():
             started = time.monotonic()
             try:
                 with self.bed.dial(STRANGER) as talk:
-                    reply = talk.mail("spammer@good.example")
+                    sender = self.senders[len(self.times)
+                                          % len(self.senders)]
+                    reply = talk.mail(sender)
                     if reply[:1] == "2":
                         reply = talk.rcpt("u@abc.com")
                 if reply[:3] != "550":
-                    self.wrong.append(reply)
+                    self.wrong.append(f"{sender}: {reply}")
             except (smtp.Hangup, OSError) as error:
                 self.wrong.append(str(error))
             self.times.append((started, time.monotonic() - started))
@@ -151,6 +156,13 @@ class Load:
             thread.start()
         time.sleep(REST_S)
         return self
+
+    def refuse_dynamically(self):
+        """From now on DYNAMIC is refused as well."""
+        done = self.bed.daemon.control("access", "add", "From:" + DYNAMIC,
+                                       "REJECT", "15m")
+        assert done.returncode == 0, done.stderr
+        self.clock.senders = ["spammer@good.example", DYNAMIC]
 
     @contextlib.contextmanager
     def trouble(self):
@@ -221,9 +233,13 @@ def at(address=FAR, port=PORT):
     return f'\tserver = "inet:{port}@{address}"'
 
 
-def through(fleet, row, spoil, mend, *states, again=("connected",)):
+def through(fleet, row, spoil, mend, *states, again=("connected",),
+            dynamic=True):
     """Redis is well, spoiled, and mended, while mail flows."""
     with Load(fleet, row) as load:
+        fleet.await_state("connected")
+        if dynamic:
+            load.refuse_dynamically()
         with load.trouble():
             spoil()
             fleet.await_state(*states)
@@ -242,7 +258,9 @@ def test_never_there(fleet):
 
 
 def test_killed(fleet):
-    with fleet.server() as server:
+    """What it knew is on its disk."""
+    with fleet.server("--appendonly", "yes", "--appendfsync", "always") \
+            as server:
         fleet.configure(at())
         through(fleet, "R1 killed", server.kill,
                 lambda: fleet.start_again(server),
@@ -265,7 +283,8 @@ def test_restarted_empty(fleet):
             server.kill()
             fleet.start_again(server)
         through(fleet, "R12 restarted empty", empty, lambda: None,
-                "connected", "unreachable", "connection closed")
+                "connected", "unreachable", "connection closed",
+                dynamic=False)
 
 
 def test_out_of_memory(fleet):
