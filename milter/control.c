@@ -9,6 +9,7 @@
 #include "milter/server.h"
 #include "milter/stats.h"
 #include "milter/status.h"
+#include "milter/vacation_list.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -246,6 +247,40 @@ command_access(struct control *c)
 	return succeed(c);
 }
 
+static bool
+vacation_forget_one(struct control *c)
+{
+	struct error error = {0};
+	unsigned long count;
+	slice user;
+
+	if (!slice_next(&c->arguments, ' ', &user) || user.len == 0)
+		return bad_usage(c);
+	if (!vacation_forget(
+		c->service->store, user, c->arguments, &count, &error))
+		return fail(c, error.exit_code, &error);
+	strbuf_printf(c->reply, "forgotten: %lu\n", count);
+	return succeed(c);
+}
+
+static bool
+command_vacation(struct control *c)
+{
+	struct error error = {0};
+	slice verb;
+
+	if (!slice_next(&c->arguments, ' ', &verb))
+		return bad_usage(c);
+	if (slice_eq(verb, SLICE("forget")))
+		return vacation_forget_one(c);
+	if (!slice_eq(verb, SLICE("list")))
+		return bad_usage(c);
+	if (!vacation_list_write(
+		c->service->store, c->arguments, c->reply, &error))
+		return fail(c, error.exit_code, &error);
+	return succeed(c);
+}
+
 static struct resolver *
 find_resolver(void *context)
 {
@@ -305,6 +340,7 @@ static const struct command {
 	{SLICE_INIT("stats"), command_stats},
 	{SLICE_INIT("lookup"), command_lookup},
 	{SLICE_INIT("access"), command_access},
+	{SLICE_INIT("vacation"), command_vacation},
 	{SLICE_INIT("explain"), command_explain},
 };
 /* clang-format on */

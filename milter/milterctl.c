@@ -245,6 +245,28 @@ command_access(struct milterctl *ctl, int argc, char **argv)
 	    arena_printf(ctl->arena, "access del %s\n", argv[2]), &body);
 }
 
+static int
+command_vacation(struct milterctl *ctl, int argc, char **argv)
+{
+	bool is_list = argc >= 2 && strcmp(argv[1], "list") == 0;
+	bool is_forget = argc >= 2 && strcmp(argv[1], "forget") == 0;
+	slice body;
+
+	if (!(is_list && argc <= 3) &&
+	    !(is_forget && (argc == 3 || argc == 4)))
+		return milterctl_usage("vacation takes list [USER] or forget "
+				       "USER [SENDER]");
+	for (int i = 2; i < argc; i++) {
+		if (argv[i][0] == '\0' || strpbrk(argv[i], " \r\n") != NULL)
+			return milterctl_usage("no such name can be");
+	}
+	return ask_and_print(ctl,
+	    arena_printf(ctl->arena, "vacation %s%s%s%s%s\n", argv[1],
+		argc > 2 ? " " : "", argc > 2 ? argv[2] : "",
+		argc > 3 ? " " : "", argc > 3 ? argv[3] : ""),
+	    &body);
+}
+
 /* clang-format off */
 static const struct command {
 	const char *name;
@@ -255,6 +277,7 @@ static const struct command {
 	{"stats", ask_for_report},
 	{"lookup", command_lookup},
 	{"access", command_access},
+	{"vacation", command_vacation},
 	{"explain", milterctl_explain},
 	{"recipe", milterctl_recipe},
 	{"rewrite", milterctl_rewrite},
