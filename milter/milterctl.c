@@ -34,6 +34,8 @@ static const char usage_text[] =
     "  lookup [--config FILE] MAP KEY  one lookup, with file and line\n"
     "  access add KEY VALUE TTL        an entry of the access map for a while\n"
     "  access del KEY | list [--json]  (90s, 30m, 12h, 7d)\n"
+    "  vacation list [USER]            whom vacation has answered\n"
+    "  vacation forget USER [SENDER]   as if he had not been\n"
     "  explain [--config FILE] [--json] [--trace] [--ATTRIBUTE VALUE ...]\n"
     "                                  the policy's answer to a session;\n"
     "                                  without attributes: blocks of\n"
