@@ -393,9 +393,11 @@ load_recipes(struct loading *loading)
 	const struct settings *settings = loading->settings;
 	bool has_recipes =
 	    settings->recipes.count > 0 || settings->user_recipes.len > 0;
+	bool wants_mail =
+	    has_recipes || settings->vacation.message.len > 0;
 
-	filters->wishes = (struct intake_wishes){.recipients = has_recipes,
-	    .header = has_recipes,
+	filters->wishes = (struct intake_wishes){.recipients = wants_mail,
+	    .header = wants_mail,
 	    .body = settings->user_recipes.len > 0};
 	if (has_recipes && settings->state_directory.len == 0)
 		return error_at(loading->error, settings->path, 0,

@@ -2,7 +2,7 @@
 #include "milter/stage_filter.h"
 
 #include "milter/copy_mark.h"
-#include "milter/filter.h"
+#include "milter/filter_vacation.h"
 #include "milter/log.h"
 #include "milter/log_lines.h"
 
@@ -117,12 +117,30 @@ tell_recipes(const struct end *end, const struct filter_result *result)
 	}
 }
 
-static bool
-write_spool(const struct filter_job *job, const struct filter_result *result,
-    struct spool_batch *batch)
+static void
+answer_for_absent(const struct end *end, const struct filter_job *job,
+    const struct filter_result *result, struct spool_batch *batch)
 {
-	if (filter_spool(job, result, batch) && spool_commit(batch))
-		return true;
+	struct vacation_recipient *recipients;
+	struct vacation_job vacation;
+	size_t count;
+
+	if (!vacation_is_on(job->generation))
+		return;
+	filter_vacation(job, result, end->session->is_local, &vacation,
+	    &recipients, &count);
+	vacation_answer(&vacation, recipients, count, batch);
+}
+
+static bool
+write_spool(const struct end *end, const struct filter_job *job,
+    const struct filter_result *result, struct spool_batch *batch)
+{
+	if (filter_spool(job, result, batch)) {
+		answer_for_absent(end, job, result, batch);
+		if (spool_commit(batch))
+			return true;
+	}
 	spool_withdraw(batch);
 	return false;
 }
@@ -151,7 +169,7 @@ filter(struct end *end)
 	tell_recipes(end, result);
 	verdict = result->verdict;
 	if (!verdict_is_refusal(&verdict) &&
-	    !write_spool(&job, result, batch)) {
+	    !write_spool(end, &job, result, batch)) {
 		verdict = no_spool;
 		stage_record(
 		    session, &verdict, session->said.sender, end->macros);
