@@ -29,6 +29,7 @@
 #include "milter/server.h"
 #include "milter/socketmap.h"
 #include "milter/spool.h"
+#include "milter/vacation_claim.h"
 #include "milter/watch.h"
 
 #include <errno.h>
@@ -379,12 +380,15 @@ start_resolver(struct service *service, const struct settings *settings,
 }
 
 static bool
-start_spool(const struct settings *settings, struct error *error)
+start_spool(struct service *service, const struct settings *settings,
+    struct error *error)
 {
 	struct spool_options options = {.directory = settings->state_directory,
 	    .sendmail = settings->sendmail_path,
 	    .entries_max = (unsigned long)settings->limits.spool_entries,
-	    .bytes_max = settings->limits.spool_bytes};
+	    .bytes_max = settings->limits.spool_bytes,
+	    .claim = vacation_claim,
+	    .claim_context = service->store};
 
 	return settings->state_directory.len == 0 ||
 	       spool_start(&options, error);
@@ -440,7 +444,7 @@ start(struct service *service, const struct options *options,
 	       open_doors(service, settings, file_limit, error) &&
 	       process_become(&identity, error) &&
 	       dynamic_start(service, settings, error) &&
-	       start_spool(settings, error) &&
+	       start_spool(service, settings, error) &&
 	       start_threads(service, error);
 }
 

@@ -303,6 +303,35 @@ def test_after_rewriting(programs, directory):
             "mFrom[1] x@new.example"], answer
 
 
+def test_vacation(programs, directory):
+    """Who is away and gets the mail answers, once; who drops it does not."""
+    os.makedirs(f"{directory}/vacation")
+    for user in ("bob", "tom"):
+        with open(f"{directory}/vacation/{user}.msg", "w") as file:
+            file.write("Subject: away\n\nI am away.\n")
+    options = f'vacation_message = "{directory}/vacation/%u.msg"\n'
+    users = {"tom": ":0\n/dev/null\n", "bob": ":0\nfolder\n"}
+    to_all = [("From", "a@far.example"), ("Message-Id", "<1@far.example>"),
+              ("To", "bob@abc.com, tom@abc.com, ann@abc.com")]
+    with filtering(programs, directory, "", options, users=users) as node:
+        for _ in range(2):
+            answer = send(node, ["bob@abc.com", "tom@abc.com", "ann@abc.com"],
+                          headers=to_all)
+            assert sorted(edits_of(answer)) == [
+                "+<bob+folder@abc.com>", "-<bob@abc.com>",
+                "-<tom@abc.com>"], answer
+            reply, = sent(directory, 1)
+        assert reply.startswith(
+            "[-i][-N][never][-f][<>][--][<a@far.example>]\n"), reply
+        for line in ("Subject: away\n", "In-Reply-To: <1@far.example>\n",
+                     "\nI am away.\n", "Auto-Submitted: auto-replied"):
+            assert line in reply, (line, reply)
+        answer = send(node, ["bob@abc.com"], sender="", headers=to_all)
+        assert answer.verdict == "c", answer
+        time.sleep(1.5)
+        sent(directory, 1)
+
+
 def test_killed_between_spool_and_verdict(programs, directory):
     """What is on disk when the daemon dies is sent at the next start."""
     users = {"bob": "SMTP_CHANGE_HEADER='Subject: for bob'\n"}
