@@ -94,11 +94,84 @@ load_entry(void *context, const struct store_entry *entry)
 	return true;
 }
 
+/*
+ * A Redis that comes back without its data would take every entry from every
+ * node, and with it what the entries refuse. So there is a mark in the store;
+ * where it is missing, each node first gives back what it has, never over what
+ * is there.
+ */
+
+#define MARK "mark:access"
+
+struct entries {
+	struct arena *arena;
+	struct live_entry *first;
+	size_t count;
+	size_t room;
+};
+
+static bool
+collect(void *context, const struct live_entry *entry)
+{
+	struct entries *all = context;
+
+	if (all->count == all->room)
+		return false;
+	all->first[all->count++] = (struct live_entry){
+	    .key = arena_copy(all->arena, entry->key),
+	    .value = arena_copy(all->arena, entry->value),
+	    .seconds_left = entry->seconds_left,
+	};
+	return true;
+}
+
+static bool
+give_back(struct service *service, struct arena *arena)
+{
+	struct entries all = {
+	    .arena = arena, .room = live_count(service->live, deadline_now())};
+
+	all.first = ARENA_ARRAY(arena, struct live_entry, all.room + 1);
+	live_walk(service->live, deadline_now(), collect, &all);
+	for (size_t i = 0; i < all.count; i++) {
+		const struct live_entry *entry = &all.first[i];
+		slice key =
+		    arena_join(arena, SLICE(PREFIX), entry->key, SLICE(""));
+
+		if (store_claim(service->store, key, entry->value,
+			entry->seconds_left, arena, NULL) == STORE_UNAVAILABLE)
+			return false;
+	}
+	if (all.count > 0)
+		log_line(LOG_WARNING,
+		    "Redis has lost its data: %zu dynamic entries given back",
+		    all.count);
+	return store_put(service->store, SLICE(MARK), SLICE("1"),
+		   STORE_SECONDS_MAX) == STORE_YES;
+}
+
+static bool
+mend_store(struct service *service)
+{
+	struct arena *arena = arena_new(0);
+	struct store_entry mark;
+	enum store_result result =
+	    store_get(service->store, SLICE(MARK), arena, &mark);
+	bool is_whole = result == STORE_YES ||
+			(result == STORE_NO && give_back(service, arena));
+
+	arena_free(arena);
+	return is_whole;
+}
+
 bool
 dynamic_resync(struct service *service)
 {
-	struct loading loading = {.fresh = live_like(service->live)};
+	struct loading loading;
 
+	if (service->redis != NULL && !mend_store(service))
+		return false;
+	loading = (struct loading){.fresh = live_like(service->live)};
 	if (store_list(service->store, SLICE(PREFIX), load_entry, &loading) !=
 	    STORE_YES) {
 		live_free(loading.fresh);

@@ -233,13 +233,11 @@ def at(address=FAR, port=PORT):
     return f'\tserver = "inet:{port}@{address}"'
 
 
-def through(fleet, row, spoil, mend, *states, again=("connected",),
-            dynamic=True):
+def through(fleet, row, spoil, mend, *states, again=("connected",)):
     """Redis is well, spoiled, and mended, while mail flows."""
     with Load(fleet, row) as load:
         fleet.await_state("connected")
-        if dynamic:
-            load.refuse_dynamically()
+        load.refuse_dynamically()
         with load.trouble():
             spoil()
             fleet.await_state(*states)
@@ -283,8 +281,8 @@ def test_restarted_empty(fleet):
             server.kill()
             fleet.start_again(server)
         through(fleet, "R12 restarted empty", empty, lambda: None,
-                "connected", "unreachable", "connection closed",
-                dynamic=False)
+                "connected", "unreachable", "connection closed")
+        assert server.tell("GET", "mlt:s:access:from:" + DYNAMIC) == "REJECT"
 
 
 def test_out_of_memory(fleet):
