@@ -33,6 +33,7 @@ struct pattern_list {
 	size_t room;
 	size_t values; /* rules that are neither "if" nor "endif" */
 	size_t bytes;  /* of compiled patterns */
+	size_t groups; /* the most that a pattern has */
 };
 
 struct building {
@@ -79,6 +80,8 @@ compile(struct building *building, const struct pattern_rule *read,
 	rule->regex = regex_compile(read->pattern, flags, &problem);
 	if (rule->regex != NULL) {
 		building->list->bytes += regex_bytes(rule->regex);
+		if (regex_groups(rule->regex) > building->list->groups)
+			building->list->groups = regex_groups(rule->regex);
 		return true;
 	}
 	(void)error_at(building->error, building->source->path, read->line,
@@ -279,14 +282,25 @@ pattern_list_release(struct pattern_list *list)
 	free(list);
 }
 
+/* One key on its way through a list. */
+struct question {
+	slice key;
+	slice groups[PATTERN_GROUP_MAX + 1];
+	struct regex_room *memory;
+	const char *limit;
+};
+
 static enum regex_result
-match(const struct rule *rule, slice key, slice *groups, const char **ret_limit)
+match(const struct rule *rule, struct question *question)
 {
-	struct regex_subject subject = {.text = key};
-	struct regex_match found = {.groups = groups, .room = rule->groups};
+	struct regex_subject subject = {.text = question->key};
+	struct regex_match found = {.groups = question->groups,
+	    .room = rule->groups,
+	    .memory = question->memory};
 	enum regex_result result = regex_match(rule->regex, &subject, &found);
 
-	*ret_limit = found.limit;
+	if (result == REGEX_LIMIT)
+		question->limit = found.limit;
 	if (result == REGEX_LIMIT || !rule->is_negated)
 		return result;
 	return result == REGEX_MATCH ? REGEX_NO_MATCH : REGEX_MATCH;
@@ -306,38 +320,51 @@ answer(const struct pattern_list *list, const struct rule *rule,
 	return MAP_FOUND;
 }
 
-enum map_result
-pattern_list_find(const struct pattern_list *list, slice key,
+static enum map_result
+ask(const struct pattern_list *list, struct question *question,
     struct arena *arena, struct map_hit *ret_hit)
 {
-	slice groups[PATTERN_GROUP_MAX + 1];
 	size_t at = 0;
 
 	while (at < list->count) {
 		const struct rule *rule = &list->rules[at++];
-		const char *limit = NULL;
 
 		if (rule->kind == PATTERN_ENDIF)
 			continue;
-		switch (match(rule, key, groups, &limit)) {
+		switch (match(rule, question)) {
 		case REGEX_MATCH:
 			if (rule->kind == PATTERN_VALUE)
-				return answer(
-				    list, rule, groups, arena, ret_hit);
+				return answer(list, rule, question->groups,
+				    arena, ret_hit);
 			break;
 		case REGEX_NO_MATCH:
 			if (rule->kind == PATTERN_IF)
 				at = rule->next;
 			break;
 		case REGEX_LIMIT:
-			*ret_hit =
-			    (struct map_hit){.value = slice_from_cstr(limit),
-				.file = list->path,
-				.line = rule->line};
+			*ret_hit = (struct map_hit){
+			    .value = slice_from_cstr(question->limit),
+			    .file = list->path,
+			    .line = rule->line};
 			return MAP_TEMPFAIL;
 		}
 	}
 	return MAP_MISSING;
+}
+
+enum map_result
+pattern_list_find(const struct pattern_list *list, slice key,
+    struct arena *arena, struct map_hit *ret_hit)
+{
+	struct question question; /* the groups need no clearing */
+	enum map_result result;
+
+	question.key = key;
+	question.memory = regex_room_new(list->groups);
+	question.limit = NULL;
+	result = ask(list, &question, arena, ret_hit);
+	regex_room_free(question.memory);
+	return result;
 }
 
 size_t

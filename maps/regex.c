@@ -38,6 +38,7 @@ struct regex {
 	size_t groups;
 	size_t bytes;
 	bool has_jit;
+	bool is_utf; /* by flag or by "(*UTF)" */
 };
 
 struct option_word {
@@ -152,6 +153,7 @@ static void
 measure(struct regex *regex)
 {
 	uint32_t groups = 0;
+	uint32_t options = 0;
 	size_t code = 0;
 	size_t jit = 0;
 
@@ -161,6 +163,9 @@ measure(struct regex *regex)
 	regex->groups = groups;
 	regex->bytes = sizeof(*regex) + code + jit;
 	regex->has_jit = jit != 0;
+	(void)pcre2_pattern_info(
+	    regex->code, PCRE2_INFO_ALLOPTIONS, &options);
+	regex->is_utf = (options & PCRE2_UTF) != 0;
 }
 
 static void
@@ -363,25 +368,48 @@ run_within_limits(const struct regex *regex,
 
 	if (subject->steps != NULL)
 		return run_paid(regex, subject, data);
-	result = run(regex, subject, data, regex->limits);
+	/* pcre2_match() comes to the same, after many questions. */
+	if (regex->has_jit && !regex->is_utf && subject->options == 0 &&
+	    subject->from <= subject->text.len)
+		result = pcre2_jit_match(regex->code, bytes_of(subject->text),
+		    subject->text.len, subject->from, 0, data, regex->limits);
+	else
+		result = run(regex, subject, data, regex->limits);
 	if (result == PCRE2_ERROR_JIT_STACKLIMIT)
 		result = run_on_large_stack(regex, subject, data);
 	return result;
+}
+
+/* There is no such struct: it is PCRE2's. */
+struct regex_room *
+regex_room_new(size_t groups)
+{
+	return (struct regex_room *)pcre2_match_data_create(
+	    (uint32_t)groups + 1, NULL);
+}
+
+void
+regex_room_free(struct regex_room *room)
+{
+	pcre2_match_data_free((pcre2_match_data *)room);
 }
 
 enum regex_result
 regex_match(const struct regex *regex, const struct regex_subject *subject,
     struct regex_match *ret_match)
 {
-	pcre2_match_data *data =
-	    pcre2_match_data_create((uint32_t)regex->groups + 1, NULL);
+	struct regex_room *own =
+	    ret_match->memory == NULL ? regex_room_new(regex->groups) : NULL;
+	pcre2_match_data *data = (pcre2_match_data *)(own == NULL
+		? ret_match->memory
+		: own);
 	int result = PCRE2_ERROR_NOMEMORY;
 
 	if (data != NULL)
 		result = run_within_limits(regex, subject, data);
 	if (result >= 0)
 		take_groups(subject->text, data, regex, ret_match);
-	pcre2_match_data_free(data);
+	regex_room_free(own);
 	if (result >= 0)
 		return REGEX_MATCH;
 	if (result == PCRE2_ERROR_NOMATCH)

@@ -78,10 +78,19 @@ struct regex_subject {
 	unsigned long *steps;
 };
 
+/* What matches of patterns with so many groups need beside the patterns, for
+ * many of them one after the other; of one thread at a time. NULL: there is no
+ * memory, and each match gets its own. */
+struct regex_room;
+
+struct regex_room *regex_room_new(size_t groups);
+void regex_room_free(struct regex_room *room);
+
 struct regex_match {
 	slice *groups;	   /* the caller's room; may be NULL */
 	size_t room;	   /* of groups; [0] is the whole match */
 	const char *limit; /* with REGEX_LIMIT: which one */
+	struct regex_room *memory; /* NULL: of this match alone */
 };
 
 /* With REGEX_MATCH all of groups[] is set: slices of the subject's text, with

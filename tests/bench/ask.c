@@ -3,7 +3,8 @@
  * ask map ITEM KEYS, or ask redis SOCKET KEYS: looks up the keys of a file, one
  * a line, one after the other, in a map as milterd loads it, or with HGET in
  * the hash "bench" of a Redis at a unix socket. Says in one JSON object how
- * many were asked and found and how many seconds that took by the clock.
+ * many were asked and found and how many seconds the best of three passes took
+ * by the clock.
  */
 #include "maps/snapshot.h"
 #include "maps/text.h"
@@ -69,8 +70,12 @@ ask_map(const struct question *question, slice key)
 	return result == MAP_FOUND;
 }
 
-static void
-ask_all(const struct question *question, slice keys)
+enum { PASSES = 3 };
+
+/* Seconds of one pass. */
+static double
+ask_all(const struct question *question, slice keys, size_t *ret_asked,
+    size_t *ret_found)
 {
 	double began = now();
 	size_t asked = 0;
@@ -83,8 +88,26 @@ ask_all(const struct question *question, slice keys)
 			     ? ask_map(question, key)
 			     : ask_redis(question->redis, key);
 	}
+	*ret_asked = asked;
+	*ret_found = found;
+	return now() - began;
+}
+
+static void
+tell_best(const struct question *question, slice keys)
+{
+	double best = 1e9;
+	size_t asked;
+	size_t found;
+
+	for (int pass = 0; pass < PASSES; pass++) {
+		double took = ask_all(question, keys, &asked, &found);
+
+		if (took < best)
+			best = took;
+	}
 	(void)printf("{\"asked\": %zu, \"found\": %zu, \"seconds\": %.6f}\n",
-	    asked, found, now() - began);
+	    asked, found, best);
 }
 
 int
@@ -107,7 +130,7 @@ main(int argc, char **argv)
 		if (question.redis == NULL || question.redis->err != 0)
 			errx(69, "%s: no Redis", argv[2]);
 	}
-	ask_all(&question, keys.content);
+	tell_best(&question, keys.content);
 	if (question.redis != NULL)
 		redisFree(question.redis);
 	arena_free(question.arena);
