@@ -13,7 +13,7 @@ set -u
 source=$(cd "$(dirname "$0")/../.." && pwd)
 seconds=600
 targets='address header map_text pattern aliases config policyd socketmap control redis
-	vacation_reply'
+	vacation_reply recipe_regex formail'
 CLANG=${CLANG:-clang}
 
 while getopts s: option; do
