@@ -359,9 +359,9 @@ make_change(struct store *store, struct change *change, make_record *make)
 	change->now = store_now_ms(store);
 	code = change_in(lmdb, txn, change, make);
 	if (code != 0 || change->is_taken) {
-		mdb_txn_abort(txn);
-		/* The sweep was undone with it. */
+		/* The sweep is undone with it. */
 		lmdb->swept_len = 0;
+		mdb_txn_abort(txn);
 	} else {
 		code = mdb_txn_commit(txn);
 	}
