@@ -74,6 +74,10 @@ bool snapshot_add_text(struct snapshot *snapshot, slice name,
     const slice *paths, size_t path_count, const struct snapshot_source *source,
     struct error *error);
 
+/* The same with a line that is in no file, and is its own path. */
+void snapshot_add_text_line(
+    struct snapshot *snapshot, slice name, slice line);
+
 /* One file of a text. Lives as long as the snapshot. */
 struct snapshot_text {
 	const char *path;

@@ -617,3 +617,9 @@ snapshot_add_text(struct snapshot *snapshot, slice name, const slice *paths,
 	}
 	return true;
 }
+
+void
+snapshot_add_text_line(struct snapshot *snapshot, slice name, slice line)
+{
+	snapshot_keep_text(snapshot, text_part(snapshot, name), line, line);
+}

@@ -6,6 +6,7 @@
 #include "milter/lookup.h"
 #include "milter/log.h"
 #include "milter/reload.h"
+#include "milter/replica.h"
 #include "milter/server.h"
 #include "milter/stats.h"
 #include "milter/status.h"
@@ -135,15 +136,24 @@ log_report(slice report)
 }
 
 static bool
+reload_any(struct control *c, bool force, struct error *error)
+{
+	if (c->service->replica != NULL)
+		return replica_reload(c->service, force, c->reply, error);
+	return reload(c->service->config_path, c->reply, error);
+}
+
+static bool
 command_reload(struct control *c)
 {
 	struct counters *counters = &c->service->counters;
+	bool force = slice_eq(c->arguments, SLICE("force"));
 	struct error error = {0};
 	char text[1024];
 
-	if (c->arguments.len > 0)
+	if (c->arguments.len > 0 && !force)
 		return bad_usage(c);
-	if (reload(c->service->config_path, c->reply, &error)) {
+	if (reload_any(c, force, &error)) {
 		atomic_fetch_add(&counters->reloads, 1);
 		log_report(strbuf_slice(c->reply));
 		return succeed(c);
@@ -152,7 +162,25 @@ command_reload(struct control *c)
 	log_line(LOG_ERR, "not reloaded, the policy stays as it was: %s",
 	    error_format(&error, text, sizeof(text)));
 	strbuf_clear(c->reply);
-	return fail(c, 1, &error);
+	return fail(c,
+	    c->service->replica != NULL && error.exit_code == EX_TEMPFAIL
+		? EX_TEMPFAIL
+		: 1,
+	    &error);
+}
+
+static bool
+command_nodes(struct control *c)
+{
+	bool as_json = slice_eq(c->arguments, SLICE("json"));
+	struct error error = {0};
+
+	if (!as_json && !slice_eq(c->arguments, SLICE("text")))
+		return bad_usage(c);
+	if (replica_list_nodes(c->service, as_json, c->reply, &error))
+		return succeed(c);
+	strbuf_clear(c->reply);
+	return fail(c, error.exit_code, &error);
 }
 
 static bool
@@ -236,8 +264,8 @@ command_access(struct control *c)
 	if (slice_eq(verb, SLICE("add")))
 		return access_add(c);
 	if (slice_eq(verb, SLICE("list"))) {
-		dynamic_list(c->service,
-		    slice_eq(c->arguments, SLICE("json")), c->reply);
+		dynamic_list(c->service, slice_eq(c->arguments, SLICE("json")),
+		    c->reply);
 		return succeed(c);
 	}
 	if (!slice_eq(verb, SLICE("del")))
@@ -336,6 +364,7 @@ static const struct command {
 	bool (*run)(struct control *control);
 } commands[] = {
 	{SLICE_INIT("reload"), command_reload},
+	{SLICE_INIT("nodes"), command_nodes},
 	{SLICE_INIT("status"), command_status},
 	{SLICE_INIT("stats"), command_stats},
 	{SLICE_INIT("lookup"), command_lookup},

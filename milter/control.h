@@ -9,7 +9,9 @@
  * "error EXIT TEXT" behind it, where EXIT is what milterctl is to exit with;
  * then the connection is closed.
  *
- *	reload			reads configuration and maps anew; what changed
+ *	reload [force]		reads configuration and maps anew, and in a
+ *				fleet publishes them; what changed
+ *	nodes text|json		the fleet, see milter/replica.h
  *	status text|json	what is served and has been done
  *	stats text|json		what has been done since the start
  *	lookup MAP KEY		value, tab, file:line; nothing: not found

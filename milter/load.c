@@ -4,7 +4,9 @@
 #include <stddef.h>
 #include <string.h>
 #include <sysexits.h>
+#include <unistd.h>
 
+#include "maps/image.h"
 #include "maps/text.h"
 #include "milter/own_names.h"
 #include "policy/alias.h"
@@ -21,6 +23,7 @@ struct loading {
 	struct string_list warnings;
 	size_t left_out; /* warnings beyond the most */
 	struct snapshot_source source;
+	const struct snapshot *parts; /* NULL: from files */
 	struct error *error;
 };
 
@@ -82,11 +85,32 @@ add_list(struct arena *arena, struct string_list *list, struct string_list more)
 		string_list_add(arena, list, more.items[i]);
 }
 
-static const struct class *
+static const struct snapshot_part *
+shared_part(const struct loading *loading, slice name)
+{
+	return snapshot_find_part(loading->generation->snapshot, name);
+}
+
+static struct class *
 add_class(struct loading *loading, slice name, struct string_list items)
 {
+	if (loading->parts != NULL) {
+		const struct snapshot_part *part = shared_part(loading, name);
+
+		if (part != NULL && part->kind == PART_CLASS)
+			return (struct class *)part->words;
+		items.count = 0;
+	}
 	return snapshot_add_class(loading->generation->snapshot, name,
 	    items.items, items.count, &loading->source, loading->error);
+}
+
+/* What this node is called, which no other node is. */
+static void
+add_own(struct class *set, struct string_list own)
+{
+	for (size_t i = 0; i < own.count; i++)
+		class_add_own(set, own.items[i]);
 }
 
 /* Class w. Whoever blocks bad HELO needs the IPv6 loopback in it, as in
@@ -95,23 +119,26 @@ static bool
 load_local(struct loading *loading, const struct own_names *own)
 {
 	struct arena *arena = loading->arena;
-	struct string_list items = {0};
+	struct string_list names = {0};
 	slice hostname = loading->policy->hostname;
+	struct class *set = add_class(
+	    loading, SLICE("local_domain"), loading->settings->local_domain);
 
-	string_list_add(arena, &items, hostname);
+	if (set == NULL)
+		return false;
+	string_list_add(arena, &names, hostname);
 	string_list_add(
-	    arena, &items, slice_first(hostname, slice_index(hostname, '.')));
-	string_list_add(arena, &items, SLICE("localhost"));
-	string_list_add(arena, &items, SLICE("[127.0.0.1]"));
-	add_list(arena, &items, own->names);
+	    arena, &names, slice_first(hostname, slice_index(hostname, '.')));
+	string_list_add(arena, &names, SLICE("localhost"));
+	string_list_add(arena, &names, SLICE("[127.0.0.1]"));
+	add_list(arena, &names, own->names);
 	if (loading->policy->block_bad_helo) {
-		string_list_add(arena, &items, SLICE("[IPv6:0:0:0:0:0:0:0:1]"));
-		string_list_add(arena, &items, SLICE("[IPv6:::1]"));
+		string_list_add(arena, &names, SLICE("[IPv6:0:0:0:0:0:0:0:1]"));
+		string_list_add(arena, &names, SLICE("[IPv6:::1]"));
 	}
-	add_list(arena, &items, loading->settings->local_domain);
-	loading->policy->local =
-	    add_class(loading, SLICE("local_domain"), items);
-	return loading->policy->local != NULL;
+	add_own(set, names);
+	loading->policy->local = set;
+	return true;
 }
 
 static bool
@@ -119,18 +146,22 @@ load_relay(struct loading *loading)
 {
 	struct arena *arena = loading->arena;
 	struct string_list items = {0};
+	struct string_list own = {0};
+	struct class *set;
 
 	if (loading->policy->block_bad_helo) {
-		string_list_add(arena, &items, SLICE("127.0.0.1"));
-		string_list_add(arena, &items, SLICE("IPv6:0:0:0:0:0:0:0:1"));
-		string_list_add(arena, &items, SLICE("IPv6:::1"));
+		string_list_add(arena, &own, SLICE("127.0.0.1"));
+		string_list_add(arena, &own, SLICE("IPv6:0:0:0:0:0:0:0:1"));
+		string_list_add(arena, &own, SLICE("IPv6:::1"));
 	}
 	add_list(arena, &items, loading->settings->relay_domain);
 	/* VIRTUSER_DOMAIN() does this as well. */
 	add_list(arena, &items, loading->settings->virtuser_domain);
-	loading->policy->relay =
-	    add_class(loading, SLICE("relay_domain"), items);
-	return loading->policy->relay != NULL;
+	set = add_class(loading, SLICE("relay_domain"), items);
+	if (set != NULL)
+		add_own(set, own);
+	loading->policy->relay = set;
+	return set != NULL;
 }
 
 /* A list of the settings and the part of the policy it makes. */
@@ -186,7 +217,9 @@ load_classes(struct loading *loading)
 		struct string_list items = part_list(loading, &classes[i]);
 		const struct class *set;
 
-		if (items.count == 0)
+		if (loading->parts == NULL
+			? items.count == 0
+			: shared_part(loading, classes[i].name) == NULL)
 			continue;
 		set = add_class(loading, classes[i].name, items);
 		if (set == NULL)
@@ -200,9 +233,28 @@ load_classes(struct loading *loading)
  * Maps.
  */
 
+static const struct map *
+shared_map(const struct loading *loading, slice name)
+{
+	const struct snapshot_part *part = shared_part(loading, name);
+
+	return part == NULL ? NULL : part->map;
+}
+
+static bool
+share_maps(struct loading *loading)
+{
+	for (size_t i = 0; i < sizeof(maps) / sizeof(maps[0]); i++)
+		part_set(loading, &maps[i], shared_map(loading, maps[i].name));
+	loading->policy->aliases = shared_map(loading, SLICE("aliases"));
+	return true;
+}
+
 static bool
 load_maps(struct loading *loading)
 {
+	if (loading->parts != NULL)
+		return share_maps(loading);
 	for (size_t i = 0; i < sizeof(maps) / sizeof(maps[0]); i++) {
 		struct string_list paths = part_list(loading, &maps[i]);
 		struct snapshot_source source = loading->source;
@@ -253,7 +305,7 @@ load_aliases(struct loading *loading)
 	struct policy policy = *loading->policy;
 	struct snapshot_keys keys = {make_alias_key, &policy};
 
-	if (paths.count == 0)
+	if (paths.count == 0 || loading->parts != NULL)
 		return true;
 	policy.nocanonify = true;
 	loading->policy->aliases = snapshot_add_aliases(
@@ -297,27 +349,23 @@ dnsbl_add(struct arena *arena, struct dnsbl_list *list, slice item)
 }
 
 static bool
-bad_dnsbl_line(struct loading *loading, const struct text_file *file,
-    unsigned number, const char *problem)
+bad_dnsbl_line(struct loading *loading, const char *path, unsigned number,
+    const char *problem)
 {
-	(void)error_at(loading->error, file->path, number, "%s", problem);
+	(void)error_at(loading->error, path, number, "%s", problem);
 	if (loading->error != NULL)
 		loading->error->exit_code = EX_DATAERR;
 	return false;
 }
 
 static bool
-load_dnsbl_file(struct loading *loading, struct dnsbl_list *list, slice path)
+load_dnsbl_lines(struct loading *loading, struct dnsbl_list *list,
+    const char *path, slice content)
 {
-	struct text_file file;
 	unsigned number = 0;
 	slice line;
 
-	if (!text_file_read(arena_cstr(loading->arena, path),
-		loading->settings->allow_unsafe_files, loading->arena, &file,
-		loading->error))
-		return false;
-	while (slice_next(&file.content, '\n', &line)) {
+	while (slice_next(&content, '\n', &line)) {
 		const char *problem;
 
 		number++;
@@ -326,22 +374,43 @@ load_dnsbl_file(struct loading *loading, struct dnsbl_list *list, slice path)
 			continue;
 		problem = settings_check_dnsbl(line);
 		if (problem != NULL)
-			return bad_dnsbl_line(loading, &file, number, problem);
+			return bad_dnsbl_line(loading, path, number, problem);
 		dnsbl_add(loading->arena, list, line);
 	}
 	return true;
 }
 
+/* A word is kept as a file without a path's look. */
 static bool
-load_dnsbl_items(
-    struct loading *loading, struct dnsbl_list *list, struct string_list items)
+keep_dnsbl(struct loading *loading, slice name, struct string_list items)
 {
+	struct snapshot *snapshot = loading->generation->snapshot;
+
 	for (size_t i = 0; i < items.count; i++) {
 		slice item = items.items[i];
 
 		if (item.ptr[0] != '/')
-			dnsbl_add(loading->arena, list, item);
-		else if (!load_dnsbl_file(loading, list, item))
+			snapshot_add_text_line(snapshot, name, item);
+		else if (!snapshot_add_text(snapshot, name, &item, 1,
+			     &loading->source, loading->error))
+			return false;
+	}
+	return true;
+}
+
+static bool
+load_dnsbl_items(struct loading *loading, struct dnsbl_list *list, slice name,
+    struct string_list items)
+{
+	const struct snapshot_part *part;
+	const struct snapshot_text *text;
+
+	if (loading->parts == NULL && !keep_dnsbl(loading, name, items))
+		return false;
+	part = shared_part(loading, name);
+	for (text = part == NULL ? NULL : part->texts; text != NULL;
+	     text = text->next) {
+		if (!load_dnsbl_lines(loading, list, text->path, text->content))
 			return false;
 	}
 	return true;
@@ -351,11 +420,13 @@ static bool
 load_dnsbl(struct loading *loading)
 {
 	struct dnsbl_list list = {0};
+	const struct settings *settings = loading->settings;
 
-	if (!load_dnsbl_items(loading, &list, loading->settings->dnsbl))
+	if (!load_dnsbl_items(loading, &list, SLICE("dnsbl"), settings->dnsbl))
 		return false;
 	list.is_enhanced = true;
-	if (!load_dnsbl_items(loading, &list, loading->settings->enhdnsbl))
+	if (!load_dnsbl_items(
+		loading, &list, SLICE("enhdnsbl"), settings->enhdnsbl))
 		return false;
 	loading->policy->dnsbl = list.items;
 	loading->policy->dnsbl_count = list.count;
@@ -367,18 +438,12 @@ load_dnsbl(struct loading *loading)
  */
 
 static bool
-load_recipe_file(struct loading *loading, slice path)
+read_recipes(struct loading *loading, const struct snapshot_text *text)
 {
 	struct filters *filters = &loading->generation->filters;
-	struct text_file file;
-	struct recipe_file *recipes;
+	struct recipe_file *recipes = recipe_file_read(loading->arena,
+	    text->path, text->content, on_warning, loading, loading->error);
 
-	if (!text_file_read(arena_cstr(loading->arena, path),
-		loading->settings->allow_unsafe_files, loading->arena, &file,
-		loading->error))
-		return false;
-	recipes = recipe_file_read(loading->arena, file.path, file.content,
-	    on_warning, loading, loading->error);
 	if (recipes == NULL)
 		return false;
 	filters->recipes[filters->recipe_count++] = recipes;
@@ -391,21 +456,31 @@ load_recipes(struct loading *loading)
 {
 	struct filters *filters = &loading->generation->filters;
 	const struct settings *settings = loading->settings;
-	bool has_recipes =
-	    settings->recipes.count > 0 || settings->user_recipes.len > 0;
-	bool wants_mail =
-	    has_recipes || settings->vacation.message.len > 0;
+	const struct snapshot_part *part;
+	bool has_recipes;
+	bool wants_mail;
 
+	if (loading->parts == NULL && settings->recipes.count > 0 &&
+	    !snapshot_add_text(loading->generation->snapshot, SLICE("recipes"),
+		settings->recipes.items, settings->recipes.count,
+		&loading->source, loading->error))
+		return false;
+	part = shared_part(loading, SLICE("recipes"));
+	has_recipes = part != NULL || settings->user_recipes.len > 0;
+	wants_mail = has_recipes || settings->vacation.message.len > 0;
 	filters->wishes = (struct intake_wishes){.recipients = wants_mail,
 	    .header = wants_mail,
 	    .body = settings->user_recipes.len > 0};
 	if (has_recipes && settings->state_directory.len == 0)
 		return error_at(loading->error, settings->path, 0,
 		    "recipes need a state_directory");
+	if (part == NULL)
+		return true;
 	filters->recipes = ARENA_ARRAY(
-	    loading->arena, struct recipe_file *, settings->recipes.count + 1);
-	for (size_t i = 0; i < settings->recipes.count; i++) {
-		if (!load_recipe_file(loading, settings->recipes.items[i]))
+	    loading->arena, struct recipe_file *, part->entries + 1);
+	for (const struct snapshot_text *text = part->texts; text != NULL;
+	     text = text->next) {
+		if (!read_recipes(loading, text))
 			return false;
 	}
 	return true;
@@ -436,14 +511,21 @@ begin_policy(struct loading *loading, const struct own_names *own)
 			      : arena_copy_lower(loading->arena, hostname));
 }
 
+static void
+share_parts(struct loading *loading)
+{
+	for (const struct snapshot_part *part = snapshot_parts(loading->parts);
+	     part != NULL; part = part->next)
+		snapshot_share_part(loading->generation->snapshot, part);
+}
+
 static bool
-load_all(struct loading *loading, const char *config_path)
+load_all(struct loading *loading)
 {
 	struct own_names own;
 
-	if (!settings_read(
-		config_path, loading->arena, loading->settings, loading->error))
-		return false;
+	if (loading->parts != NULL)
+		share_parts(loading);
 	own_names_find(loading->arena, NULL, NULL, &own);
 	begin_policy(loading, &own);
 	warn_of_hostname(loading);
@@ -458,33 +540,113 @@ load_all(struct loading *loading, const char *config_path)
 	       load_recipes(loading);
 }
 
-struct generation *
-load_generation(
-    const char *config_path, unsigned long number, struct error *error)
+static struct loading
+begin(unsigned long number, const struct snapshot *parts, struct error *error)
 {
 	struct snapshot *snapshot = snapshot_new();
 	struct arena *arena = snapshot_arena(snapshot);
 	struct generation *generation = ARENA_NEW(arena, struct generation);
-	struct loading loading = {
+
+	generation->snapshot = snapshot;
+	generation->number = number;
+	atomic_init(&generation->holders, 1);
+	return (struct loading){
 	    .arena = arena,
 	    .generation = generation,
 	    .settings = ARENA_NEW(arena, struct settings),
+	    .parts = parts,
 	    .error = error,
 	};
+}
 
-	generation->snapshot = snapshot;
-	atomic_init(&generation->holders, 1);
-	if (!load_all(&loading, config_path)) {
+static struct generation *
+end(struct loading *loading, bool is_good)
+{
+	struct generation *generation = loading->generation;
+
+	if (!is_good) {
 		free_recipes(generation);
-		snapshot_release(snapshot);
+		snapshot_release(generation->snapshot);
 		return NULL;
 	}
-	generation->settings = loading.settings;
-	generation->policy = loading.policy;
-	generation->number = number;
+	generation->settings = loading->settings;
+	generation->policy = loading->policy;
 	generation->loaded_at = time(NULL);
-	end_warnings(&loading);
+	end_warnings(loading);
 	return generation;
+}
+
+struct generation *
+load_generation(
+    const char *config_path, unsigned long number, struct error *error)
+{
+	struct loading loading = begin(number, NULL, error);
+
+	return end(&loading, settings_read(config_path, loading.arena,
+				 loading.settings, error) &&
+				 load_all(&loading));
+}
+
+struct generation *
+load_generation_of(const struct settings *settings,
+    const struct snapshot *parts, unsigned long number, struct error *error)
+{
+	struct loading loading = begin(number, parts, error);
+
+	settings_copy(settings, loading.arena, loading.settings);
+	return end(&loading, load_all(&loading));
+}
+
+/*
+ * Which files there are.
+ */
+
+struct survey {
+	size_t named;
+	size_t present;
+	size_t words;
+};
+
+static void
+survey_list(struct survey *survey, struct string_list list, bool is_map)
+{
+	for (size_t i = 0; i < list.count; i++) {
+		slice item = list.items[i];
+		size_t slash = slice_index(item, '/');
+		struct arena *arena;
+
+		if (item.len == 0 || (!is_map && slash > 0)) {
+			survey->words++;
+			continue;
+		}
+		arena = arena_new(0);
+		survey->named++;
+		if (access(arena_cstr(arena, slice_from(item, slash)), F_OK) ==
+		    0)
+			survey->present++;
+		arena_free(arena);
+	}
+}
+
+bool
+load_has_files(const struct settings *settings)
+{
+	struct loading loading = {.settings = (struct settings *)settings};
+	struct survey survey = {0};
+
+	for (size_t i = 0; i < sizeof(maps) / sizeof(maps[0]); i++)
+		survey_list(&survey, part_list(&loading, &maps[i]), true);
+	survey_list(&survey, settings->aliases, true);
+	for (size_t i = 0; i < sizeof(classes) / sizeof(classes[0]); i++)
+		survey_list(&survey, part_list(&loading, &classes[i]), false);
+	survey_list(&survey, settings->local_domain, false);
+	survey_list(&survey, settings->relay_domain, false);
+	survey_list(&survey, settings->dnsbl, false);
+	survey_list(&survey, settings->enhdnsbl, false);
+	survey_list(&survey, settings->recipes, true);
+	return survey.named > 0
+		   ? survey.present > 0
+		   : survey.words > settings->trust_auth_mech.count;
 }
 
 struct generation *
@@ -498,9 +660,9 @@ generation_acquire(struct generation *generation)
 void
 generation_release(struct generation *generation)
 {
-	if (generation == NULL || atomic_fetch_sub_explicit(
-				      &generation->holders, 1,
-				      memory_order_acq_rel) > 1)
+	if (generation == NULL ||
+	    atomic_fetch_sub_explicit(
+		&generation->holders, 1, memory_order_acq_rel) > 1)
 		return;
 	free_recipes(generation);
 	snapshot_release(generation->snapshot);

@@ -6,6 +6,7 @@
 #ifndef MILTER_LOAD_H
 #define MILTER_LOAD_H
 
+#include "maps/manifest.h"
 #include "maps/snapshot.h"
 #include "milter/intake.h"
 #include "milter/settings.h"
@@ -35,12 +36,22 @@ struct generation {
 	time_t loaded_at;
 	const slice *warnings; /* "file:line: text" */
 	size_t warning_count;
+	/* What the fleet calls its parts; NULL: they are this node's alone. */
+	const struct manifest *manifest;
 };
 
 /* The new generation's snapshot has a count of 1 that belongs to the caller;
  * generation_release() gives it back. */
-struct generation *load_generation(const char *config_path,
-    unsigned long number, struct error *error);
+struct generation *load_generation(
+    const char *config_path, unsigned long number, struct error *error);
+/* The same of parts that another snapshot has, instead of files; the settings
+ * are copied. */
+struct generation *load_generation_of(const struct settings *settings,
+    const struct snapshot *parts, unsigned long number, struct error *error);
+/* Does this node have the files that its configuration names, or at least one
+ * of them? One that names none has what it says in words, if that is anything.
+ */
+bool load_has_files(const struct settings *settings);
 struct generation *generation_acquire(struct generation *generation);
 void generation_release(struct generation *generation);
 

@@ -26,6 +26,7 @@
 #include "milter/policyd.h"
 #include "milter/process.h"
 #include "milter/reload.h"
+#include "milter/replica.h"
 #include "milter/server.h"
 #include "milter/socketmap.h"
 #include "milter/spool.h"
@@ -261,13 +262,35 @@ test_redis(const struct settings *settings, struct error *error)
 	return state != NULL;
 }
 
+/* In a fleet a node may have no files; then these are its settings alone. */
+static struct generation *
+load_settings(const char *path, bool is_test, struct error *error)
+{
+	struct arena *arena = arena_new(0);
+	struct snapshot *nothing = snapshot_new();
+	struct generation *generation = NULL;
+	struct settings settings;
+
+	if (settings_read(path, arena, &settings, error)) {
+		if (!redis_is_configured(&settings) ||
+		    (is_test && load_has_files(&settings)))
+			generation = load_generation(path, 1, error);
+		else
+			generation =
+			    load_generation_of(&settings, nothing, 1, error);
+	}
+	snapshot_release(nothing);
+	arena_free(arena);
+	return generation;
+}
+
 /* A socket, a user and the like are judged by -t as far as that goes without
  * touching them. */
 static int
 test_configuration(const char *path)
 {
 	struct error error = {.text = ""};
-	struct generation *generation = load_generation(path, 1, &error);
+	struct generation *generation = load_settings(path, true, &error);
 	struct identity identity;
 	int status = EX_OK;
 
@@ -401,7 +424,8 @@ start_redis(struct service *service, const struct settings *settings,
 	if (!redis_is_configured(settings))
 		return true;
 	service->redis = redis_state_new(settings, service->resolver, error);
-	return service->redis != NULL;
+	return service->redis != NULL &&
+	       replica_begin(service, settings, error);
 }
 
 static bool
@@ -416,7 +440,7 @@ start_threads(struct service *service, struct error *error)
 	if (!watch_start(callbacks_address(), error) ||
 	    (service->redis != NULL &&
 		!redis_state_start(service->redis, error)) ||
-	    !start_thread(run_usr1, error))
+	    !replica_start(service, error) || !start_thread(run_usr1, error))
 		return false;
 	/* libmilter last: a signal before this thread listens would be its. */
 	listen_to_signals();
@@ -458,7 +482,9 @@ reload_now(struct service *service)
 
 	process_notify("RELOADING=1");
 	strbuf_init(&report, arena);
-	if (reload(service->config_path, &report, &error)) {
+	if (service->replica != NULL
+		? replica_reload(service, false, &report, &error)
+		: reload(service->config_path, &report, &error)) {
 		slice rest = strbuf_slice(&report);
 		slice line;
 
@@ -533,6 +559,7 @@ stop(struct service *service, slice milter_socket, enum event why)
 		drain(service);
 	socket_unlink(milter_socket);
 	server_stop_all();
+	replica_stop(service);
 	spool_stop();
 	gate_stop();
 	watch_stop();
@@ -570,7 +597,7 @@ main(int argc, char **argv)
 	service.config_path = realpath(options.config, NULL);
 	if (service.config_path == NULL)
 		service.config_path = options.config;
-	generation = load_generation(service.config_path, 1, &error);
+	generation = load_settings(service.config_path, false, &error);
 	if (generation == NULL)
 		return complain("", &error);
 	print_warnings(generation);
@@ -580,7 +607,8 @@ main(int argc, char **argv)
 		return detached.status;
 	service.started_at = time(NULL);
 	/* Held to the end, for the settings of the sockets. */
-	current_publish(generation_acquire(generation));
+	if (!redis_is_configured(generation->settings))
+		current_publish(generation_acquire(generation));
 	if (!start(&service, &options, generation, &error)) {
 		status = complain("", &error);
 		process_remove_pid();

@@ -28,7 +28,10 @@
 
 static const char usage_text[] =
     "usage: milterctl [-c FILE] [-s SOCKET] COMMAND\n"
-    "  reload                          read configuration and maps anew\n"
+    "  reload [--force] [--wait [SECONDS]]\n"
+    "                                  read configuration and maps anew; in a\n"
+    "                                  fleet publish them\n"
+    "  nodes [--json]                  the fleet, and what each node serves\n"
     "  status [--json]                 what the daemon serves and has done\n"
     "  stats [--json]                  messages, bytes and verdicts so far\n"
     "  lookup [--config FILE] MAP KEY  one lookup, with file and line\n"
@@ -91,8 +94,8 @@ milterctl_find_socket(struct milterctl *ctl, struct error *error)
 	return true;
 }
 
-static int
-ask_and_print(struct milterctl *ctl, slice request, slice *ret_body)
+int
+milterctl_ask_and_print(struct milterctl *ctl, slice request, slice *ret_body)
 {
 	struct error error = {0};
 	bool is_good =
@@ -102,17 +105,6 @@ ask_and_print(struct milterctl *ctl, slice request, slice *ret_body)
 	if (!is_good)
 		return milterctl_fail(&error);
 	return milterctl_print(*ret_body) ? EX_OK : EX_IOERR;
-}
-
-static int
-command_reload(struct milterctl *ctl, int argc, char **argv)
-{
-	slice body;
-
-	(void)argv;
-	if (argc != 1)
-		return milterctl_usage("reload takes no arguments");
-	return ask_and_print(ctl, SLICE("reload\n"), &body);
 }
 
 /* "status" and "stats": one option, no arguments. */
@@ -134,7 +126,7 @@ ask_for_report(struct milterctl *ctl, int argc, char **argv)
 	}
 	if (optind != argc)
 		return milterctl_usage("this command takes no arguments");
-	return ask_and_print(
+	return milterctl_ask_and_print(
 	    ctl, arena_printf(ctl->arena, "%s %s\n", argv[0], format), &body);
 }
 
@@ -166,7 +158,7 @@ lookup_in_daemon(struct milterctl *ctl, char **argv)
 
 	if (strpbrk(argv[0], " \n") != NULL || strchr(argv[1], '\n') != NULL)
 		return milterctl_usage("no such name or key can be");
-	status = ask_and_print(ctl,
+	status = milterctl_ask_and_print(ctl,
 	    arena_printf(ctl->arena, "lookup %s %s\n", argv[0], argv[1]),
 	    &body);
 	return status == EX_OK && body.len == 0 ? 1 : status;
@@ -210,7 +202,7 @@ access_add(struct milterctl *ctl, char **argv)
 			return milterctl_usage(
 			    "no such key, value or time can be");
 	}
-	return ask_and_print(ctl,
+	return milterctl_ask_and_print(ctl,
 	    arena_printf(ctl->arena, "access add %s %s %s\n", argv[2], argv[0],
 		argv[1]),
 	    &body);
@@ -224,7 +216,7 @@ access_list(struct milterctl *ctl, int argc, char **argv)
 
 	if (argc > 0 && !as_json)
 		return milterctl_usage("access list takes --json alone");
-	return ask_and_print(ctl,
+	return milterctl_ask_and_print(ctl,
 	    as_json ? SLICE("access list json\n") : SLICE("access list text\n"),
 	    &body);
 }
@@ -243,7 +235,7 @@ command_access(struct milterctl *ctl, int argc, char **argv)
 				       "del KEY or list [--json]");
 	if (strpbrk(argv[2], " \r\n") != NULL)
 		return milterctl_usage("no such key can be");
-	return ask_and_print(ctl,
+	return milterctl_ask_and_print(ctl,
 	    arena_printf(ctl->arena, "access del %s\n", argv[2]), &body);
 }
 
@@ -274,7 +266,8 @@ static const struct command {
 	const char *name;
 	int (*run)(struct milterctl *ctl, int argc, char **argv);
 } commands[] = {
-	{"reload", command_reload},
+	{"reload", milterctl_reload},
+	{"nodes", ask_for_report},
 	{"status", ask_for_report},
 	{"stats", ask_for_report},
 	{"lookup", command_lookup},

@@ -25,4 +25,9 @@ int milterctl_rewrite(struct milterctl *ctl, int argc, char **argv);
 bool milterctl_print(slice text);
 bool milterctl_find_socket(struct milterctl *ctl, struct error *error);
 
+/* Asks the daemon, prints its answer, and gives it in *ret_body. */
+int milterctl_ask_and_print(
+    struct milterctl *ctl, slice request, slice *ret_body);
+int milterctl_reload(struct milterctl *ctl, int argc, char **argv);
+
 #endif

@@ -140,11 +140,11 @@ keep_fixed(struct generation *after, const struct generation *before)
 }
 
 static bool
-exchange(const char *config_path, struct strbuf *report, struct error *error)
+exchange(reload_make *make, void *context, struct strbuf *report,
+    struct error *error)
 {
 	struct generation *before = current_acquire();
-	unsigned long number = before == NULL ? 1 : before->number + 1;
-	struct generation *after = load_generation(config_path, number, error);
+	struct generation *after = make(context, before, error);
 
 	if (after != NULL) {
 		if (report != NULL)
@@ -159,12 +159,26 @@ exchange(const char *config_path, struct strbuf *report, struct error *error)
 }
 
 bool
-reload(const char *config_path, struct strbuf *report, struct error *error)
+reload_with(reload_make *make, void *context, struct strbuf *report,
+    struct error *error)
 {
 	bool done;
 
 	(void)pthread_mutex_lock(&one_reload);
-	done = exchange(config_path, report, error);
+	done = exchange(make, context, report, error);
 	(void)pthread_mutex_unlock(&one_reload);
 	return done;
+}
+
+static struct generation *
+load_anew(void *context, const struct generation *before, struct error *error)
+{
+	return load_generation(
+	    context, before == NULL ? 1 : before->number + 1, error);
+}
+
+bool
+reload(const char *config_path, struct strbuf *report, struct error *error)
+{
+	return reload_with(load_anew, (void *)config_path, report, error);
 }

@@ -19,7 +19,14 @@ struct generation *current_acquire(void);
  * why. One reload at a time: a second caller waits. `report` (may be NULL)
  * gets one line per map and class that says entries before, after, added,
  * removed and changed, then the warnings. */
-bool reload(const char *config_path, struct strbuf *report,
+bool reload(
+    const char *config_path, struct strbuf *report, struct error *error);
+/* The same with another maker of generations. `before` is in force, or NULL;
+ * what `make` gives is put in force. NULL: nothing changes, the error is
+ * filled. */
+typedef struct generation *reload_make(
+    void *context, const struct generation *before, struct error *error);
+bool reload_with(reload_make *make, void *context, struct strbuf *report,
     struct error *error);
 
 #endif

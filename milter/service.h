@@ -32,9 +32,12 @@ struct counters {
 	atomic_ulong failed_reloads;
 };
 
+struct replica;
+
 struct service {
 	const char *config_path;
 	struct resolver *resolver;
+	struct replica *replica; /* NULL: no Redis, no fleet */
 	struct redis_state *redis; /* NULL: none is configured */
 	struct store *store;	   /* NULL: nothing is kept */
 	struct live *live;	   /* dynamic entries of the access map */

@@ -153,6 +153,9 @@ const struct settings_word *settings_words(void);
  * items of a list. */
 slice settings_value(const struct settings *settings,
     const struct settings_word *word, struct arena *arena);
+/* A copy that lives as long as the arena. */
+void settings_copy(const struct settings *settings, struct arena *arena,
+    struct settings *ret_copy);
 /* Gives `settings` the fixed words' values of those in force, which are
  * copied. */
 void settings_keep_fixed(struct settings *settings,

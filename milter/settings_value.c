@@ -630,3 +630,31 @@ settings_keep_fixed(struct settings *settings, const struct settings *in_force,
 			keep_field(word->field->type, to, from, arena);
 	}
 }
+
+static void
+copy_list(struct string_list *list, struct arena *arena)
+{
+	struct string_list from = *list;
+
+	*list = (struct string_list){0};
+	for (size_t i = 0; i < from.count; i++)
+		string_list_add(
+		    arena, list, arena_copy(arena, from.items[i]));
+}
+
+void
+settings_copy(const struct settings *settings, struct arena *arena,
+    struct settings *ret_copy)
+{
+	*ret_copy = *settings;
+	ret_copy->path = arena_cstr(arena, slice_from_cstr(settings->path));
+	for (const struct settings_word *word = settings_words();
+	     word->name != NULL; word++) {
+		void *field = field_of(ret_copy, word);
+
+		if (word->field->type == FIELD_STRING)
+			*(slice *)field = arena_copy(arena, *(slice *)field);
+		else if (word->field->type == FIELD_LIST)
+			copy_list(field, arena);
+	}
+}

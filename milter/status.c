@@ -2,6 +2,7 @@
 #include "milter/status.h"
 
 #include "milter/log.h"
+#include "milter/replica.h"
 #include "milter/spool.h"
 
 #include <inttypes.h>
@@ -144,6 +145,36 @@ write_redis(struct service *service, struct strbuf *out)
 		    report.last_problem);
 }
 
+static void
+write_fleet(struct service *service, const struct generation *generation,
+    struct strbuf *out)
+{
+	const struct manifest *manifest = generation->manifest;
+	struct replica_report report;
+	char when[32];
+
+	if (service->replica == NULL)
+		return;
+	report = replica_report(service->replica);
+	if (manifest == NULL)
+		strbuf_add(out, SLICE("fleet generation: none\n"));
+	else
+		strbuf_printf(out,
+		    "fleet generation: %lu\nfleet digest: " SLICE_FMT
+		    "\npublished: %s by " SLICE_FMT "\n",
+		    manifest->number,
+		    SLICE_ARG(
+			digest_text(manifest_digest(manifest), out->arena)),
+		    utc((time_t)manifest->published_at, when, sizeof(when)),
+		    SLICE_ARG(manifest->publisher));
+	strbuf_printf(out, "fleet in step: %s\nfleet confirmed: ",
+	    report.is_current ? "yes" : "no");
+	if (report.confirmed_ago < 0)
+		strbuf_add(out, SLICE("never\n"));
+	else
+		strbuf_printf(out, "%lld s ago\n", report.confirmed_ago);
+}
+
 void
 status_write_text(struct service *service, const struct generation *generation,
     struct strbuf *out)
@@ -159,6 +190,7 @@ status_write_text(struct service *service, const struct generation *generation,
 	strbuf_printf(out, "generation: %lu\nloaded: %s\nage: %lld s\n",
 	    generation->number, utc(generation->loaded_at, when, sizeof(when)),
 	    seconds_since(generation->loaded_at));
+	write_fleet(service, generation, out);
 	for (const struct snapshot_part *part =
 		 snapshot_parts(generation->snapshot);
 	     part != NULL; part = part->next)
@@ -328,6 +360,32 @@ json_redis(struct service *service)
 	return object;
 }
 
+static json_t *
+json_fleet(struct service *service, const struct generation *generation)
+{
+	const struct manifest *manifest = generation->manifest;
+	struct replica_report report = replica_report(service->replica);
+	json_t *object = json_object();
+
+	if (manifest != NULL) {
+		struct arena *arena = arena_new(0);
+
+		json_object_set_new(
+		    object, "generation", json_number(manifest->number));
+		json_object_set_new(object, "digest",
+		    json_slice(digest_text(manifest_digest(manifest), arena)));
+		json_object_set_new(
+		    object, "publisher", json_slice(manifest->publisher));
+		json_object_set_new(object, "published",
+		    json_time((time_t)manifest->published_at));
+		arena_free(arena);
+	}
+	json_object_set_new(object, "in_step", json_boolean(report.is_current));
+	json_object_set_new(
+	    object, "confirmed_s", json_integer(report.confirmed_ago));
+	return object;
+}
+
 void
 status_write_json(struct service *service, const struct generation *generation,
     struct strbuf *out)
@@ -348,6 +406,9 @@ status_write_json(struct service *service, const struct generation *generation,
 	json_object_set_new(object, "age_s",
 	    json_integer(seconds_since(generation->loaded_at)));
 	json_object_set_new(object, "maps", json_parts(generation));
+	if (service->replica != NULL)
+		json_object_set_new(
+		    object, "fleet", json_fleet(service, generation));
 	json_object_set_new(object, "warnings", json_warnings(generation));
 	json_object_set_new(object, "counters", json_counters(service));
 	json_object_set_new(object, "resolver", json_resolver(service));

@@ -1,0 +1,250 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""One policy on two nodes: maps in Redis.
+
+  tests/fleet/run.py [TEST...]
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+
+from kit import Fleet, until
+from rediskit import HAVE_SERVER
+from results import Results, chosen, tests_of
+
+
+def test_reaches_the_other_node(fleet):
+    first, second = fleet.start()
+    assert second.look() == "one"
+    assert second.look("virtusertable", "b@example.org") == "one"
+    assert second.look("local_domain", "example.org")
+    assert second.look("local_domain", "mx2.example.com")
+    assert not second.look("local_domain", "mx1.example.com")
+    first.write_all("two")
+    told = first.reload("--wait", "20")
+    assert "generation 2 published" in told, told
+    assert "mx2.example.com generation 2 " in told, told
+    assert second.look() == "two"
+    nodes = json.loads(first.control("nodes", "--json").stdout)
+    assert [node["generation"] for node in nodes] == [2, 2], nodes
+    fleet_of = second.status()["fleet"]
+    assert fleet_of["generation"] == 2 and fleet_of["in_step"], fleet_of
+    assert fleet_of["publisher"] == "mx1.example.com", fleet_of
+
+
+def test_same_files_twice(fleet):
+    first, _ = fleet.start()
+    before = fleet.redis.tell("GET", "mlt:current")
+    keys = sorted(fleet.redis.tell("KEYS", "mlt:part:*").split())
+    assert "generation 1 unchanged" in first.reload()
+    assert fleet.redis.tell("GET", "mlt:current") == before
+    assert sorted(
+        fleet.redis.tell("KEYS", "mlt:part:*").split()) == keys
+
+
+def test_two_publish_at_once(fleet):
+    first, second = fleet.start()
+    for turn in range(6):
+        first.write_all(f"first{turn}")
+        second.write_all(f"second{turn}")
+        answers = {}
+        threads = [threading.Thread(
+            target=lambda n=node: answers.update({n: n.control("reload")}))
+            for node in (first, second)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        won = [n for n in answers if answers[n].returncode == 0]
+        assert won, [a.stderr for a in answers.values()]
+        for node, answer in answers.items():
+            if node not in won:
+                assert answer.returncode == 1, answer
+                assert "has published generation" in answer.stderr, answer
+        until(lambda: first.look() == second.look())
+        assert first.look() == first.look("virtusertable", "b@example.org")
+        assert any(first.look().startswith(
+            "first" if n is first else "second") for n in won)
+
+
+def test_missing_file_among_others(fleet):
+    first, _ = fleet.start()
+    os.unlink(first.maps + "/virtusertable")
+    answer = first.control("reload")
+    assert answer.returncode == 1 and "virtusertable" in answer.stderr, answer
+    assert first.look() == "one"
+
+
+def test_shrunk_file(fleet):
+    first, second = fleet.start()
+    first.write_all("one", 1000)
+    first.reload("--wait", "20")
+    first.write_all("one", 10)
+    answer = first.control("reload")
+    assert answer.returncode == 1 and "--force" in answer.stderr, answer
+    assert second.look(key="k999.example") == "one"
+    first.reload("--force", "--wait", "20")
+    assert second.look(key="k999.example") is None
+
+
+def test_starts_from_the_last_good_copy(fleet):
+    first, second = fleet.start()
+    copy = second.directory + "/state/maps/manifest"
+    until(lambda: os.path.exists(copy))
+    second.stop()
+    fleet.redis.stop()
+    second.start()
+    assert second.look() == "one"
+    assert not second.status()["fleet"]["in_step"]
+    fleet.redis.start()
+    until(lambda: second.status()["fleet"]["in_step"], 30)
+    assert first.look() == "one"
+
+
+def test_nothing_to_start_from(fleet):
+    fleet.redis.stop()
+    second = fleet.nodes[1]
+    try:
+        second.start()
+    except RuntimeError as error:
+        assert "exit 75" in str(error), error
+    else:
+        raise AssertionError("it started")
+    assert "no last good copy" in second.log(), second.log()
+
+
+def test_half_a_publication(fleet):
+    first, second = fleet.start()
+    fleet.redis.tell("SET", "mlt:part:" + "0" * 32 + ":0", "half")
+    fleet.redis.tell("PUBLISH", "mlt:generations", "9")
+    time.sleep(0.5)
+    assert first.look() == second.look() == "one"
+    assert second.status()["fleet"]["generation"] == 1
+
+
+def test_damaged_part(fleet):
+    first, second = fleet.start()
+    second.signal(signal.SIGSTOP)
+    first.write_all("two")
+    first.reload()
+    current = fleet.redis.tell("GET", "mlt:current")
+    digest = next(line.split()[3] for line in current.split("\n")
+                  if line.startswith("part map access "))
+    key = f"mlt:part:{digest}:0"
+    whole = fleet.redis.tell("GETRANGE", key, "20", "20")
+    fleet.redis.tell("SETRANGE", key, "20", "#" if whole != "#" else "*")
+    second.signal(signal.SIGCONT)
+    until(lambda: "damaged" in second.log(), 20)
+    assert second.look() == "one"
+    assert second.look("virtusertable", "b@example.org") == "one"
+    first.reload("--force")
+    until(lambda: second.look() == "two", 20)
+
+
+def test_newer_schema(fleet):
+    first, second = fleet.start()
+    fleet.redis.tell("SET", "mlt:current",
+                     "milterd-generation 2\nsomething else\n")
+    fleet.redis.tell("PUBLISH", "mlt:generations", "9")
+    until(lambda: "newer milterd" in second.log(), 20)
+    assert second.look() == "one"
+    answer = first.control("reload")
+    assert answer.returncode == 75 and "newer" in answer.stderr, answer
+
+
+def test_redis_emptied(fleet):
+    first, second = fleet.start()
+    first.write_all("two")
+    first.reload("--wait", "20")
+    fleet.redis.tell("FLUSHALL")
+    assert second.look() == "two"
+    until(lambda: fleet.redis.tell("EXISTS", "mlt:current") == "1", 20)
+    assert "number 2" in fleet.redis.tell("GET", "mlt:current")
+    assert first.look() == second.look() == "two"
+    first.write_all("three")
+    first.reload("--wait", "20")
+    assert second.look() == "three"
+
+
+def test_lost_part_is_put_again(fleet):
+    _, second = fleet.start()
+    second.stop()
+    current = fleet.redis.tell("GET", "mlt:current")
+    assert "part map access" in current
+    assert fleet.redis.tell("TTL", "mlt:current") == "-1"
+    for key in fleet.redis.tell("KEYS", "mlt:part:*").split():
+        assert fleet.redis.tell("TTL", key) == "-1", key
+
+
+def test_no_mixture(fleet):
+    first, second = fleet.start("even")
+    stop = threading.Event()
+    seen, bad = set(), []
+
+    def read(node):
+        while not stop.is_set():
+            maps = {part["name"]: part["digest"]
+                    for part in node.status()["maps"]}
+            pair = (maps["access"], maps["virtusertable"])
+            seen.add(pair)
+
+    readers = [threading.Thread(target=read, args=(node,))
+               for node in (first, second)]
+    for reader in readers:
+        reader.start()
+    for turn in range(50):
+        first.write_all("odd" if turn % 2 == 0 else "even")
+        first.reload()
+    stop.set()
+    for reader in readers:
+        reader.join()
+    assert len(seen) == 2, (seen, bad)
+    assert len({pair[0] for pair in seen}) == 2
+
+
+def test_reach(fleet):
+    entries = int(os.environ.get("ENTRIES", "10000"))
+    first, second = fleet.start()
+    first.write_all("one", entries)
+    started = time.monotonic()
+    first.reload("--wait", "120")
+    whole = time.monotonic() - started
+    rows = "".join(f"k{i}.example\tone\n" for i in range(entries))
+    first.write(access="a.example\tone\n" + rows + "new.example\tOK\n")
+    started = time.monotonic()
+    told = first.reload("--wait", "60")
+    one = time.monotonic() - started
+    assert second.look(key="new.example") == "OK", told
+    print(f"     {entries} entries: {whole:.2f} s from reload to the last "
+          f"node; one more: {one:.2f} s")
+
+
+def run(test):
+    fleet = Fleet()
+    try:
+        test(fleet)
+    finally:
+        fleet.close()
+
+
+def main():
+    if not HAVE_SERVER:
+        print("SKIP: no redis-server (Debian packages redis-server and "
+              "redis-tools)")
+        return 77
+    results = Results()
+    for name, test in tests_of(sys.modules[__name__]):
+        if chosen(name, sys.argv[1:]):
+            results.run(name, lambda: run(test))
+    return results.finish()
+
+
+sys.exit(main())
