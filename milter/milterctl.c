@@ -203,8 +203,8 @@ access_add(struct milterctl *ctl, char **argv)
 			    "no such key, value or time can be");
 	}
 	return milterctl_ask_and_print(ctl,
-	    arena_printf(ctl->arena, "access add %s %s %s\n", argv[2], argv[0],
-		argv[1]),
+	    arena_printf(
+		ctl->arena, "access add %s %s %s\n", argv[2], argv[0], argv[1]),
 	    &body);
 }
 
@@ -235,8 +235,8 @@ command_access(struct milterctl *ctl, int argc, char **argv)
 				       "del KEY or list [--json]");
 	if (strpbrk(argv[2], " \r\n") != NULL)
 		return milterctl_usage("no such key can be");
-	return milterctl_ask_and_print(ctl,
-	    arena_printf(ctl->arena, "access del %s\n", argv[2]), &body);
+	return milterctl_ask_and_print(
+	    ctl, arena_printf(ctl->arena, "access del %s\n", argv[2]), &body);
 }
 
 static int
@@ -246,15 +246,14 @@ command_vacation(struct milterctl *ctl, int argc, char **argv)
 	bool is_forget = argc >= 2 && strcmp(argv[1], "forget") == 0;
 	slice body;
 
-	if (!(is_list && argc <= 3) &&
-	    !(is_forget && (argc == 3 || argc == 4)))
+	if (!(is_list && argc <= 3) && !(is_forget && (argc == 3 || argc == 4)))
 		return milterctl_usage("vacation takes list [USER] or forget "
 				       "USER [SENDER]");
 	for (int i = 2; i < argc; i++) {
 		if (argv[i][0] == '\0' || strpbrk(argv[i], " \r\n") != NULL)
 			return milterctl_usage("no such name can be");
 	}
-	return ask_and_print(ctl,
+	return milterctl_ask_and_print(ctl,
 	    arena_printf(ctl->arena, "vacation %s%s%s%s%s\n", argv[1],
 		argc > 2 ? " " : "", argc > 2 ? argv[2] : "",
 		argc > 3 ? " " : "", argc > 3 ? argv[3] : ""),
