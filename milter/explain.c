@@ -11,6 +11,7 @@
 #include "milter/attributes.h"
 #include "milter/dynamic.h"
 #include "milter/explain_answer.h"
+#include "milter/explain_vacation.h"
 #include "milter/explain_rewrite.h"
 #include "milter/lazy_ports.h"
 #include "policy/decide.h"
@@ -208,6 +209,7 @@ take_in(struct run *run, const struct decision *d)
 
 	explain_message_begin(
 	    message, d, &run->explain->generation->settings->limits);
+	explain_vacation_begin(message, run->explain->generation);
 	for (const struct explain_stage *s = run->answer.first; s != NULL;
 	     s = s->next) {
 		if (s->recipient.len > 0 && !verdict_is_refusal(&s->verdict))
@@ -287,7 +289,8 @@ run_rewriting(struct run *run)
 	struct verdict verdict;
 	struct decision d;
 
-	if (!explain_message_matters(run->explain->generation->policy) ||
+	if ((!explain_message_matters(run->explain->generation->policy) &&
+		!vacation_is_on(run->explain->generation)) ||
 	    find_kind(answer, VERDICT_DISCARD) != NULL)
 		return;
 	if (answer->last->recipient.len > 0) {
@@ -299,10 +302,16 @@ run_rewriting(struct run *run)
 	d = decision_for(run);
 	message = take_in(run, &d);
 	verdict = explain_message_rewrite(message, &d);
-	if (verdict_is_refusal(&verdict))
+	if (verdict_is_refusal(&verdict)) {
 		answer->last->verdict = verdict;
-	else
-		answer->message = message;
+		return;
+	}
+	answer->message = message;
+	answer->vacation = explain_vacation(message, &d,
+	    run->explain->generation,
+	    find_kind(answer, VERDICT_QUARANTINE) != NULL
+		? VERDICT_QUARANTINE
+		: VERDICT_CONTINUE);
 }
 
 static bool

@@ -2,6 +2,7 @@
 #include "milter/explain_answer.h"
 
 #include "milter/explain_text.h"
+#include "milter/explain_vacation.h"
 
 static json_t *
 json_client(struct arena *arena, const struct client *client)
@@ -103,6 +104,7 @@ explain_print_json(
 		: json_null());
 	json_object_set_new(object, "recipients", recipients);
 	explain_message_json(object, answer->message);
+	explain_vacation_json(object, arena, answer->vacation);
 	json_object_set_new(object, "stages", stages);
 	json_object_set_new(object, "assumed", assumed);
 	if (with_trace)
@@ -174,5 +176,6 @@ explain_print_text(
 		}
 	}
 	explain_message_text(out, answer->message, width);
+	explain_vacation_text(out, answer->vacation, width);
 	strbuf_add_char(out, '\n');
 }

@@ -22,6 +22,8 @@ struct explain_stage {
 	struct explain_stage *next;
 };
 
+struct vacation_plan; /* milter/vacation.h */
+
 struct explain_answer {
 	struct arena *arena;
 	const struct session *session;
@@ -29,6 +31,7 @@ struct explain_answer {
 	struct explain_stage *first;
 	struct explain_stage *last;
 	const struct explain_message *message; /* NULL: not rewritten */
+	const struct vacation_plan *vacation; /* or NULL */
 	/* The stage whose verdict is the session's. */
 	const struct explain_stage *decisive;
 	slice assumed[8]; /* "name=value" */
