@@ -43,6 +43,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sysexits.h>
 #include <syslog.h>
 #include <unistd.h>
@@ -413,8 +414,14 @@ start_spool(struct service *service, const struct settings *settings,
 	    .claim = vacation_claim,
 	    .claim_context = service->store};
 
-	return settings->state_directory.len == 0 ||
-	       spool_start(&options, error);
+	if (settings->state_directory.len == 0)
+		return true;
+	/* Their programs that take mail in are set-group-id. */
+	if (prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1)
+		log_line(LOG_WARNING,
+		    "no_new_privs is set: Postfix's and sendmail's "
+		    "sendmail(8) will take no mail from this process");
+	return spool_start(&options, error);
 }
 
 static bool
