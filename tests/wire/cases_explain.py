@@ -3,6 +3,7 @@
 (cf/README, "Anti-Spam Configuration Control") and its rulesets say."""
 
 import json
+import os
 
 from doorkit import BROKEN, prepared, running
 
@@ -268,6 +269,37 @@ def test_messages(programs, directory):
         assert done.returncode == 66, done
         assert done.stderr.startswith(
             f"milterctl: {directory}/nosuch: ".encode()), done
+
+
+def test_vacation(programs, directory):
+    """Who answers, who does not and why; nothing is kept of having asked."""
+    os.makedirs(directory + "/away")
+    os.makedirs(directory + "/state", mode=0o700)
+    for user, text in (("ann", "gone\n"),
+                       ("eve", "Vacation-End: soon\n\ngone\n")):
+        with open(f"{directory}/away/{user}.msg", "w") as file:
+            file.write(text)
+    options = (f'vacation_message = "{directory}/away/%u.msg"\n'
+               f'state_directory = "{directory}/state"\n')
+    session = {**STRANGER, "sender": "a@good.example",
+               "recipient": ["ann@abc.com", "eve@abc.com", "bob@abc.com"]}
+    with running(programs, directory, options=options) as doors:
+        for header, reason, detail in (
+                ("To: ann@abc.com", "answer", ""),
+                ("To: x@abc.com", "not-addressed", ""),
+                ("To: ann@abc.com\\nList-Id: <x>", "list", "List-Id")):
+            for _ in range(2):
+                told = answers(doors, [{**session, "header": header}],
+                               daemon=True)[0]["vacation"]
+                ann, eve = told
+                assert ann == {
+                    "user": "ann", "file": directory + "/away/ann.msg",
+                    "reply": reason == "answer", "reason": reason,
+                    "detail": detail}, told
+                assert eve["user"] == "eve" and not eve["reply"], told
+                assert eve["reason"] == "template", told
+        done = doors.control("vacation", "list")
+        assert done.returncode == 0 and done.stdout.strip() == "", done
 
 
 def test_text(programs, directory):
