@@ -11,6 +11,7 @@
 #include "milter/attributes.h"
 #include "milter/dynamic.h"
 #include "milter/explain_answer.h"
+#include "milter/explain_recipes.h"
 #include "milter/explain_vacation.h"
 #include "milter/explain_rewrite.h"
 #include "milter/lazy_ports.h"
@@ -30,6 +31,7 @@ struct run {
 	struct lazy_ports lazy;
 	struct ports ports;
 	struct explain_answer answer;
+	struct explain_message *message; /* that was taken in, or NULL */
 	struct error *error;
 };
 
@@ -209,7 +211,8 @@ take_in(struct run *run, const struct decision *d)
 
 	explain_message_begin(
 	    message, d, &run->explain->generation->settings->limits);
-	explain_vacation_begin(message, run->explain->generation);
+	intake_wish(
+	    &message->intake, &run->explain->generation->filters.wishes);
 	for (const struct explain_stage *s = run->answer.first; s != NULL;
 	     s = s->next) {
 		if (s->recipient.len > 0 && !verdict_is_refusal(&s->verdict))
@@ -280,6 +283,48 @@ find_decisive(struct explain_answer *answer)
 		answer->decisive = recipient;
 }
 
+/* milterctl hands over no more of a large message than its beginning. */
+static void
+tell_cut(struct run *run, const struct explain_message *message)
+{
+	const struct intake *intake = &message->intake;
+	size_t kept = intake->header.len + intake->body_len;
+	unsigned long size;
+	unsigned long hops;
+
+	if (read_message(run, &size, &hops) && intake->keeps_body &&
+	    kept < size)
+		assume(run, "message=its first %zu bytes", kept);
+}
+
+/* False: they refuse the message, or leave nobody. Without a message there is
+ * nothing that recipes could say. */
+static bool
+run_recipes(
+    struct run *run, struct explain_message *message, const struct decision *d)
+{
+	struct explain_answer *answer = &run->answer;
+	const struct explain_stage *held = find_kind(answer, VERDICT_QUARANTINE);
+	struct verdict so_far = {.kind = VERDICT_CONTINUE};
+
+	if (held != NULL)
+		so_far = held->verdict;
+	if (!attribute_is_given(run->attributes->message))
+		return true;
+	if (message->intake.is_too_large) {
+		assume(run, "recipes=none, for the message is too large");
+		return true;
+	}
+	tell_cut(run, message);
+	answer->recipes = explain_recipes(
+	    message, d, run->explain->generation, &so_far);
+	if (answer->recipes == NULL ||
+	    answer->recipes->verdict.kind == VERDICT_CONTINUE)
+		return true;
+	answer->last->verdict = answer->recipes->verdict;
+	return answer->recipes->verdict.kind == VERDICT_QUARANTINE;
+}
+
 /* What gets that far is rewritten, with or without a message. */
 static void
 run_rewriting(struct run *run)
@@ -290,7 +335,7 @@ run_rewriting(struct run *run)
 	struct decision d;
 
 	if ((!explain_message_matters(run->explain->generation->policy) &&
-		!vacation_is_on(run->explain->generation)) ||
+		!run->explain->generation->filters.wishes.header) ||
 	    find_kind(answer, VERDICT_DISCARD) != NULL)
 		return;
 	if (answer->last->recipient.len > 0) {
@@ -301,11 +346,14 @@ run_rewriting(struct run *run)
 	}
 	d = decision_for(run);
 	message = take_in(run, &d);
+	run->message = message;
 	verdict = explain_message_rewrite(message, &d);
 	if (verdict_is_refusal(&verdict)) {
 		answer->last->verdict = verdict;
 		return;
 	}
+	if (!run_recipes(run, message, &d))
+		return;
 	answer->message = message;
 	answer->vacation = explain_vacation(message, &d,
 	    run->explain->generation,
@@ -451,6 +499,8 @@ explain_session(const struct explain *explain, struct arena *arena,
 		explain_print_json(&run.answer, explain->with_trace, &out);
 	else
 		explain_print_text(&run.answer, explain->with_trace, &out);
+	if (run.message != NULL)
+		intake_end(&run.message->intake);
 	*ret_goes_on = explain->emit(explain->context, strbuf_slice(&out));
 	return true;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "milter/explain_answer.h"
 
+#include "milter/explain_recipes.h"
 #include "milter/explain_text.h"
 #include "milter/explain_vacation.h"
 
@@ -104,6 +105,7 @@ explain_print_json(
 		: json_null());
 	json_object_set_new(object, "recipients", recipients);
 	explain_message_json(object, answer->message);
+	explain_recipes_json(object, arena, answer->recipes);
 	explain_vacation_json(object, arena, answer->vacation);
 	json_object_set_new(object, "stages", stages);
 	json_object_set_new(object, "assumed", assumed);
@@ -175,6 +177,7 @@ explain_print_text(
 			strbuf_add_char(out, '\n');
 		}
 	}
+	explain_recipes_text(out, answer->recipes, width);
 	explain_message_text(out, answer->message, width);
 	explain_vacation_text(out, answer->vacation, width);
 	strbuf_add_char(out, '\n');

@@ -22,6 +22,7 @@ struct explain_stage {
 	struct explain_stage *next;
 };
 
+struct filter_result; /* milter/filter.h */
 struct vacation_plan; /* milter/vacation.h */
 
 struct explain_answer {
@@ -31,7 +32,8 @@ struct explain_answer {
 	struct explain_stage *first;
 	struct explain_stage *last;
 	const struct explain_message *message; /* NULL: not rewritten */
-	const struct vacation_plan *vacation; /* or NULL */
+	const struct filter_result *recipes; /* or NULL, both */
+	const struct vacation_plan *vacation;
 	/* The stage whose verdict is the session's. */
 	const struct explain_stage *decisive;
 	slice assumed[8]; /* "name=value" */

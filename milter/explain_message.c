@@ -83,8 +83,9 @@ explain_message_add_header(struct explain_message *message, slice escaped)
 {
 	slice rest = unescape(message->arena, escaped);
 
-	while (rest.len > 0)
+	while (rest.len > 0 && rest.ptr[0] != '\n')
 		add_field(message, next_field(&rest));
+	intake_add_body(&message->intake, slice_from(rest, 1));
 }
 
 struct verdict

@@ -25,7 +25,7 @@ void explain_message_begin(struct explain_message *message,
 void explain_message_add_recipient(
     struct explain_message *message, slice recipient);
 /* Header fields, one after the other, as the attribute "header" has them: a
- * line's end as "\n", a backslash as "\\". */
+ * line's end as "\n", a backslash as "\\"; behind an empty line a body. */
 void explain_message_add_header(struct explain_message *message, slice escaped);
 /* A refusal, or CONTINUE and what is edited. */
 struct verdict explain_message_rewrite(

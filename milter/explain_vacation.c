@@ -6,16 +6,6 @@
 
 enum { PATIENCE_MS = 2000, FIELDS_MAX = 1000 };
 
-void
-explain_vacation_begin(
-    struct explain_message *message, const struct generation *generation)
-{
-	struct intake_wishes wishes = {.recipients = true, .header = true};
-
-	if (vacation_is_on(generation))
-		intake_wish(&message->intake, &wishes);
-}
-
 static void
 list_fields(const struct explain_message *message, struct vacation_job *job)
 {

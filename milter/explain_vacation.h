@@ -10,9 +10,6 @@
 #include "milter/explain_message.h"
 #include "milter/vacation.h"
 
-/* Before its recipients and header are added. */
-void explain_vacation_begin(
-    struct explain_message *message, const struct generation *generation);
 /* NULL where nobody is on vacation, or no header was given. */
 const struct vacation_plan *explain_vacation(
     const struct explain_message *message, const struct decision *d,

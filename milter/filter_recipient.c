@@ -37,6 +37,8 @@ struct run {
 	slice home;	/* "/" where it is not known */
 	slice own_file; /* the user's; empty: none */
 	struct strbuf what;
+	bool has_told_header;
+	bool has_told_body;
 };
 
 static slice
@@ -335,6 +337,14 @@ add_delivery(struct run *run, slice address, const struct mail_text *text)
 	(*end)->text = text;
 }
 
+static void
+tell_once(struct run *run, bool *has_told, bool is_changed, const char *what)
+{
+	if (is_changed && !*has_told)
+		tell(run, "%s", what);
+	*has_told |= is_changed;
+}
+
 /* NULL: as it came. */
 static const struct mail_text *
 text_of(struct run *run, const struct recipe_result *result,
@@ -352,10 +362,10 @@ text_of(struct run *run, const struct recipe_result *result,
 	text = ARENA_NEW(run->arena, struct mail_text);
 	text->header = header;
 	text->body = delivery->body;
-	if (!slice_eq(text->header, came->header))
-		tell(run, "header");
-	if (!slice_eq(text->body, came->body))
-		tell(run, "body");
+	tell_once(run, &run->has_told_header,
+	    !slice_eq(text->header, came->header), "header");
+	tell_once(run, &run->has_told_body, !slice_eq(text->body, came->body),
+	    "body");
 	return text;
 }
 
@@ -449,7 +459,10 @@ refusal(const struct run *run, bool is_temporary, slice text)
 	const struct decision *d = run->job->decision;
 	struct verdict verdict;
 
-	if (text.len > 0)
+	if (text.len > 0 && !ascii_is_digit(text.ptr[0]))
+		verdict = (struct verdict){
+		    .enhanced = SLICE("5.7.1"), .text = text, .rule = rule};
+	else if (text.len > 0)
 		verdict = access_refusal(d,
 		    is_temporary ? SLICE("4.7.1") : SLICE("5.7.1"), text, rule);
 	else

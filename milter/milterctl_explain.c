@@ -13,44 +13,28 @@
 
 #define OPTIONS_MAX 64
 #define OPTION_ATTRIBUTE 1000
+#define TEXT_MAX (256 * 1024)
 
 /* What of a message the daemon is told. */
 struct message {
 	unsigned long size; /* a line's end being one byte, the empty line
 			       behind the header none, as the milter counts */
 	unsigned long hops;
-	struct strbuf header; /* the fields that somebody asks for */
+	struct strbuf text; /* header and body, as far as they are told */
+	bool is_cut;
 	bool in_header;
-	bool in_field; /* of those */
 };
 
-/* Not what is long and is only counted, or asked by nobody. */
-static bool
-is_told(slice name)
-{
-	return !slice_eq_nocase(name, SLICE("Received")) &&
-	       !slice_eq_nocase(name, SLICE("DKIM-Signature")) &&
-	       !slice_eq_nocase(name, SLICE("Authentication-Results")) &&
-	       !slice_has_prefix_nocase(name, SLICE("ARC-"));
-}
-
+/* As one line can have it. */
 static void
-read_header_line(struct message *message, slice line)
+add_escaped(struct message *message, slice line)
 {
-	slice name = slice_trim(slice_first(line, slice_index(line, ':')));
-	bool is_folded = line.ptr[0] == ' ' || line.ptr[0] == '\t';
-
-	if (!is_folded) {
-		message->in_field = is_told(name);
-		message->hops += slice_eq_nocase(name, SLICE("Received"));
-	}
-	for (size_t i = 0; message->in_field && i < line.len; i++) {
+	for (size_t i = 0; i < line.len; i++) {
 		if (line.ptr[i] == '\\')
-			strbuf_add_char(&message->header, '\\');
-		strbuf_add_char(&message->header, line.ptr[i]);
+			strbuf_add_char(&message->text, '\\');
+		strbuf_add_char(&message->text, line.ptr[i]);
 	}
-	if (message->in_field)
-		strbuf_add(&message->header, SLICE("\\n"));
+	strbuf_add(&message->text, SLICE("\\n"));
 }
 
 static void
@@ -62,13 +46,18 @@ read_message_line(struct message *message, slice line)
 		line.len--;
 	if (has_end && line.len > 0 && line.ptr[line.len - 1] == '\r')
 		line.len--;
+	if (message->text.len + 2 * line.len > TEXT_MAX)
+		message->is_cut = true;
+	if (!message->is_cut)
+		add_escaped(message, line);
 	if (message->in_header && line.len == 0) {
 		message->in_header = false;
 		return;
 	}
 	message->size += line.len + (has_end ? 1 : 0);
 	if (message->in_header)
-		read_header_line(message, line);
+		message->hops +=
+		    slice_has_prefix_nocase(line, SLICE("Received:"));
 }
 
 static bool
@@ -92,7 +81,7 @@ add_message(struct batch *batch, const char *path)
 	struct message message = {.size = 0};
 	bool is_good;
 
-	strbuf_init(&message.header, batch->arena);
+	strbuf_init(&message.text, batch->arena);
 	is_good = file != NULL && read_message(file, &message);
 	if (!is_good) {
 		(void)error_at(&batch->error, path, 0, "%s", strerror(errno));
@@ -105,7 +94,7 @@ add_message(struct batch *batch, const char *path)
 	       batch_add_line(batch,
 		   arena_printf(batch->arena, "message=%lu %lu " SLICE_FMT,
 		       message.size, message.hops,
-		       SLICE_ARG(strbuf_slice(&message.header))));
+		       SLICE_ARG(strbuf_slice(&message.text))));
 }
 
 /* The daemon opens no files. */

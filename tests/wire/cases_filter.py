@@ -340,6 +340,40 @@ def test_vacation(programs, directory):
         sent(directory, 1)
 
 
+def test_explain(programs, directory):
+    """The same without an MTA: nothing is sent, no program is run."""
+    users = {"bob": ":0B\n* two\nlists\n", "tom": "SMTP_REJECT='no'\n",
+             "ann": ":0w\n| /bin/true\n\n:0\nelse\n"}
+    with open(f"{directory}/message", "w") as file:
+        file.write("From: a@far.example\nSubject: a\\b\n\nline \\n\ntwo\n")
+    with filtering(programs, directory, "", users=users) as node:
+        def told(*names, options=("--json",)):
+            recipients = [word for name in names
+                          for word in ("--recipient", f"{name}@abc.com")]
+            done = node.daemon.control(
+                "explain", *options, "--client-address", "192.0.2.7",
+                "--client-name", "host.example", "--client-resolve", "OK",
+                "--sender", "a@far.example", *recipients,
+                "--message", f"{directory}/message")
+            assert done.returncode == 0, done
+            return done.stdout
+
+        answer = json.loads(told("bob", "joe", "ann"))
+        assert [(row["recipient"], row["does"])
+                for row in answer["recipes"]] == [
+            ("<bob@abc.com>", "folder=lists"), ("<joe@abc.com>", None),
+            ("<ann@abc.com>", "folder=else")], answer
+        assert answer["recipients"][0]["becomes"] == [
+            "<bob+lists@abc.com>"], answer
+        answer = json.loads(told("tom"))
+        assert (answer["stage"], answer["reply"]) == (
+            "eom", "550 5.7.1 no"), answer
+        text = told("bob", options=("--trace",))
+        assert "folder=lists" in text and 'bob.rc:2: Match on "two"' in text, \
+            text
+        assert os.listdir(f"{directory}/state/spool/queue") == []
+
+
 def test_killed_between_spool_and_verdict(programs, directory):
     """What is on disk when the daemon dies is sent at the next start."""
     users = {"bob": "SMTP_CHANGE_HEADER='Subject: for bob'\n"}
