@@ -89,6 +89,32 @@ write_maps() {
 	echo 'info@shop.example	staff' >"$demo/mail/virtusertable"
 	echo 'staff:	ann, joe@far.example' >"$demo/mail/aliases"
 	echo 'lee@host.abc.com	lee.wong@abc.com' >"$demo/mail/genericstable"
+	# Recipes of all, and of one who is away too.
+	mkdir "$demo/users" "$demo/vacation"
+	cat >"$demo/recipes" <<-'END'
+		:0
+		* ^Subject:.*cheap pills
+		/dev/null
+	END
+	cat >"$demo/users/ann.rc" <<-'END'
+		:0 c
+		* ^Subject:.*Report
+		! boss@far.example
+
+		:0
+		* ^TO_sales@
+		sales
+	END
+	printf 'Subject: Away: $SUBJECT\n\nBack on Monday.\n' \
+		>"$demo/vacation/ann.msg"
+	install -d -o nobody -m 700 "$demo/state"
+	# In place of /usr/sbin/sendmail: it shows what it is given.
+	cat >"$demo/sendmail" <<-END
+		#!/bin/sh
+		{ echo "sendmail \$*"; cat; } >$demo/box/sent.new
+		mv $demo/box/sent.new $demo/box/sent
+	END
+	chmod 755 "$demo/sendmail"
 	cat >"$demo/milterd.conf" <<-END
 		socket         = "unix:$demo/spool/milterd/milterd.sock"
 		policy_socket  = "unix:$demo/spool/milterd/policy.sock"
@@ -109,6 +135,12 @@ write_maps() {
 		masquerade_as  = "abc.com"
 		masquerade_domain = { "host.abc.com" }
 		masquerade_envelope = yes
+		# Recipes and vacation.
+		recipes        = { "$demo/recipes" }
+		user_recipes   = "$demo/users/%u.rc"
+		vacation_message = "$demo/vacation/%u.msg"
+		state_directory = "$demo/state"
+		sendmail_path  = "$demo/sendmail"
 		# The demo needs no DNS.
 		accept_unresolvable_domains = yes
 		nocanonify     = yes
@@ -125,6 +157,17 @@ write_message() {
 		Subject: Prices
 
 		Hello
+	END
+}
+
+write_report() {
+	cat >"$demo/report.msg" <<-'END'
+		From: you@far.example
+		To: ann@abc.com, sales@abc.com
+		Subject: Report
+		Message-Id: <1@far.example>
+
+		All is well.
 	END
 }
 
@@ -247,6 +290,7 @@ quietly package_install $BUILD_PACKAGES postfix swaks tar
 quietly build
 write_maps
 write_message
+write_report
 write_postfix
 "$demo/build/milterd" -V | sed 's/^/    /'
 
@@ -349,6 +393,30 @@ becomes office@host.abc.com header-sender '^office@abc.com$'
 becomes lee@host.abc.com envelope-sender '^lee.wong@abc.com$'
 becomes lee@host.abc.com header-recipient '^lee@host.abc.com$'
 becomes info@shop.example envelope-recipient '^ann.*, joe@far.example$'
+
+title 'Recipes, and a reply for who is away'
+for file in recipes users/ann.rc vacation/ann.msg; do
+	echo "  /etc/milterd/$file"
+	sed 's/^/    /' "$demo/$file"
+done
+: >"$demo/delivered"
+mail 'To Ann: a folder by its address, a copy to her boss' \
+	203.0.113.7 host.far.example you@far.example ann@abc.com \
+	'^250 2' "$demo/report.msg"
+await_deliveries
+sort "$demo/delivered" | show
+expect "$(cat "$demo/delivered")" 'to <ann+sales@abc.com>$'
+expect "$(cat "$demo/delivered")" 'to <boss@far.example>$'
+for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15; do
+	[ -e "$demo/box/sent" ] && break
+	sleep 0.5
+done
+echo '  her reply, as sendmail(8) gets it'
+show <"$demo/box/sent"
+expect "$(cat "$demo/box/sent")" '^Subject: Away: Report$'
+expect "$(cat "$demo/box/sent")" '^sendmail .*-f <> -- <you@far.example>$'
+echo '  in the maillog'
+grep -e ruleset=recipes -e vacation -e spool= "$demo/milterd.log" | show
 
 title 'A change, and milterctl reload'
 echo '+ Connect:203.0.113.7    RELAY' | show
