@@ -4,8 +4,9 @@
 # is installed starts: policy-rc.d forbids it while packages are installed.
 
 BUILD_PACKAGES='autoconf automake gcc libc6-dev make pkg-config
-	libmilter-dev libc-ares-dev libcdb-dev libconfuse-dev libhiredis-dev
-	libjansson-dev liblmdb-dev libpcre2-dev libssl-dev'
+	libmilter-dev libc-ares-dev libcdb-dev libconfuse-dev
+	libgmime-3.0-dev libhiredis-dev libjansson-dev
+	liblmdb-dev libpcre2-dev libssl-dev'
 
 POLICY=/usr/sbin/policy-rc.d
 

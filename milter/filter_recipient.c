@@ -2,6 +2,7 @@
 #include "milter/filter_recipient.h"
 
 #include "maps/text.h"
+#include "milter/decode.h"
 #include "milter/log.h"
 #include "milter/log_lines.h"
 #include "milter/program.h"
@@ -562,7 +563,8 @@ run_files(struct run *run, const struct recipe_file *const *files, size_t count)
 	    .is_verbose = run->job->is_dry};
 	const struct recipe_ports ports = {.context = run,
 	    .run_program = run->job->is_dry ? NULL : run_program,
-	    .read_file = read_file};
+	    .read_file = read_file,
+	    .decode = decode_area};
 	const struct recipe_limits limits = {.steps = 0};
 
 	return recipe_run(arena, files, count, &input, &ports, &limits);

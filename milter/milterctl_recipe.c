@@ -5,6 +5,7 @@
  * this process: nothing is sent and nothing delivered. Programs run only from
  * the directory that --programs names.
  */
+#include "milter/decode.h"
 #include "milter/milterctl.h"
 #include "milter/program.h"
 
@@ -320,8 +321,10 @@ detail_of(slice recipient)
 static int
 try(struct trial *trial, const char *path)
 {
-	struct recipe_ports ports = {
-	    .context = trial, .run_program = run_program, .read_file = include};
+	struct recipe_ports ports = {.context = trial,
+	    .run_program = run_program,
+	    .read_file = include,
+	    .decode = decode_area};
 	static const struct recipe_limits limits = {0};
 	struct error error = {.text = ""};
 	const struct recipe_file *file =

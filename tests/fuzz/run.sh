@@ -12,7 +12,7 @@ set -u
 
 source=$(cd "$(dirname "$0")/../.." && pwd)
 seconds=600
-targets='address header map_text pattern aliases config policyd socketmap control redis
+targets='decode address header map_text pattern aliases config policyd socketmap control redis
 	vacation_reply recipe_regex formail'
 CLANG=${CLANG:-clang}
 
@@ -26,9 +26,10 @@ shift $((OPTIND - 1))
 [ $# -gt 0 ] && targets=$*
 
 flags="-std=c17 -D_GNU_SOURCE -g -O1 -I$source -fno-omit-frame-pointer
-	-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all"
+	-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
+	$(pkg-config --cflags gmime-3.0)"
 # shellcheck disable=SC2046,SC2086
-libraries="$(pkg-config --libs libcares libconfuse jansson hiredis \
+libraries="$(pkg-config --libs libcares libconfuse gmime-3.0 jansson hiredis \
 	libpcre2-8 lmdb) -lcdb -lpthread"
 
 # What uses libmilter is not needed, and the programs have a main of their own.

@@ -14,6 +14,7 @@ ROOMS = {
     "ares.h": r"milter/dns\.c",
     "cdb.h": r"maps/table\.c",
     "confuse.h": r"milter/settings\.c",
+    "gmime/gmime.h": r"milter/decode\.c",
     "hiredis.h": r"maps/redis_resp\.c",
     "jansson.h": r"milter/.*",
     "lmdb.h": r"maps/store_lmdb\.c",

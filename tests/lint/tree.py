@@ -12,6 +12,8 @@ CC = (os.environ.get("CC") or "cc").split()
 LAYERS = ("base", "maps", "policy", "milter")
 FLAGS = ["-std=c17", "-D_GNU_SOURCE", "-I" + SRC, '-DPACKAGE_VERSION="0"',
          '-DSYSCONFDIR="/etc"', '-DRUNSTATEDIR="/run"']
+FLAGS += subprocess.run(["pkg-config", "--cflags", "gmime-3.0"], text=True,
+                        stdout=subprocess.PIPE, check=False).stdout.split()
 COMMENT = re.compile(r'//[^\n]*|/\*.*?\*/|("(?:\\.|[^"\\\n])*")', re.S)
 
 
