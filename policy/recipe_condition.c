@@ -257,16 +257,13 @@ judge_size(struct judging *j, const struct recipe_condition *c)
 static slice
 input_of(struct judging *j, const struct recipe_condition *c)
 {
+	slice name = c->variable.len > 0 ? c->variable : default_area(j->flags);
 	slice area;
 
-	slice name = c->variable.len > 0 ? c->variable : default_area(j->flags);
-	struct recipe_flags parts = {.has['r'] = j->flags->has['r']};
-
+	/* As it is matched: folded lines of the header are joined. */
 	if (!recipe_mail_area(j->m, name, &area))
 		return recipe_value(j->m, name);
-	parts.has['h'] = slice_eq(name, SLICE("H"));
-	parts.has['b'] = slice_eq(name, SLICE("B"));
-	return recipe_program_text(j->m, &parts);
+	return recipe_with_line_end(j->m, area, j->flags);
 }
 
 /* "w^x ? cmd": the first number for success, else the second. With "!" the

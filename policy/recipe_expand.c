@@ -429,12 +429,20 @@ expand_step(struct expander *x, slice rest, bool is_quoted)
 	return 1;
 }
 
+static bool
+begins_comment(const struct expander *x, slice raw, bool is_quoted)
+{
+	return raw.ptr[0] == '#' && x->purpose == FOR_WORDS && !is_quoted &&
+	    !x->has_word && x->depth == 1;
+}
+
 static void
 expand(struct expander *x, slice raw, bool is_quoted)
 {
 	if (x->depth++ >= DEPTH_MAX)
 		x->is_full = true;
-	while (raw.len > 0 && !x->is_full && !recipe_is_over(x->m))
+	while (raw.len > 0 && !x->is_full && !recipe_is_over(x->m) &&
+	    !begins_comment(x, raw, is_quoted))
 		raw = slice_from(raw, expand_step(x, raw, is_quoted));
 	x->depth--;
 }

@@ -132,9 +132,16 @@ ends_in_empty_line(slice text)
 slice
 recipe_program_text(struct machine *m, const struct recipe_flags *flags)
 {
-	slice text = recipe_mail_text(
-	    m, recipe_wants_header(flags), recipe_wants_body(flags));
+	return recipe_with_line_end(m,
+	    recipe_mail_text(
+		m, recipe_wants_header(flags), recipe_wants_body(flags)),
+	    flags);
+}
 
+slice
+recipe_with_line_end(
+    struct machine *m, slice text, const struct recipe_flags *flags)
+{
 	if (ends_in_empty_line(text) || (flags != NULL && flags->has['r']))
 		return text;
 	return join(m, text, SLICE("\n"), SLICE(""));

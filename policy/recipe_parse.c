@@ -268,8 +268,7 @@ take_weight(slice *text, struct recipe_condition *c)
 	if (!take_number(&rest, &weight) || rest.len == 0 || rest.ptr[0] != '^')
 		return false;
 	rest = slice_from(rest, 1);
-	if (!take_number(&rest, &factor) ||
-	    (rest.len > 0 && !is_blank((unsigned char)rest.ptr[0])))
+	if (!take_number(&rest, &factor))
 		return false;
 	c->is_weighted = true;
 	c->weight = weight;
@@ -497,6 +496,27 @@ read_line_action(
 	s->text = take_line(r);
 }
 
+/* A "#" ends a folder's name even in the midst of a word. */
+static slice
+before_comment(slice text)
+{
+	char quote = '\0';
+
+	for (size_t i = 0; i < text.len; i++) {
+		char c = text.ptr[i];
+
+		if (c == '\\' && quote != '\'')
+			i++;
+		else if (quote != '\0')
+			quote = c == quote ? '\0' : quote;
+		else if (c == '#')
+			return slice_trim(slice_first(text, i));
+		else if (is_quote((unsigned char)c))
+			quote = c;
+	}
+	return text;
+}
+
 /* "NAME=|", blanks about the "=" allowed. */
 static bool
 read_capture(struct reading *r, struct recipe_statement *s)
@@ -592,7 +612,7 @@ read_action(struct reading *r, struct recipe_statement *s, unsigned depth)
 	if (read_capture(r, s))
 		return true;
 	s->action = ACTION_FOLDER;
-	s->text = take_words(r);
+	s->text = before_comment(take_words(r));
 	if (s->text.len > 0 && strchr(":*", s->text.ptr[0]) != NULL)
 		warn_at(r, line,
 		    "a folder called \"" SLICE_FMT
@@ -672,8 +692,12 @@ static void
 skip_bad_word(struct reading *r)
 {
 	unsigned line = r->line;
-	slice word = take_word(r);
+	size_t from = r->at;
+	slice word;
 
+	while (peek(r, 0) >= 0 && peek(r, 0) != '\n')
+		r->at++;
+	word = slice_trim((slice){r->text + from, r->at - from});
 	warn_at(r, line, "Skipped \"" SLICE_FMT "\"", SLICE_ARG(word));
 }
 
@@ -717,12 +741,6 @@ read_word(struct reading *r)
  */
 
 static bool
-is_brace(const struct reading *r)
-{
-	return peek(r, 0) == '}' && is_space_or_end(peek(r, 1));
-}
-
-static bool
 read_statements(
     struct reading *r, unsigned depth, struct recipe_statement **ret_first)
 {
@@ -737,7 +755,7 @@ read_statements(
 				warn_at(r, r->line, "Missing closing brace");
 			return true;
 		}
-		if (is_brace(r)) {
+		if (peek(r, 0) == '}') {
 			(void)take(r);
 			if (depth > 0)
 				return true;

@@ -214,6 +214,9 @@ slice recipe_mail_text(
  * r. NULL: no flags. */
 slice recipe_program_text(
     struct machine *m, const struct recipe_flags *flags);
+/* The text with that line end, where it is wanted. */
+slice recipe_with_line_end(
+    struct machine *m, slice text, const struct recipe_flags *flags);
 /* "From ..." at the front of a text, or nothing. */
 slice recipe_take_from_line(slice *text);
 /* What a filter made of it. */
