@@ -12,7 +12,7 @@ set -u
 
 source=$(cd "$(dirname "$0")/../.." && pwd)
 seconds=600
-targets='decode address header map_text pattern aliases config policyd socketmap control redis
+targets='address header map_text mime pattern aliases config policyd socketmap control redis
 	vacation_reply recipe_regex formail'
 CLANG=${CLANG:-clang}
 
