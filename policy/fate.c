@@ -29,6 +29,7 @@ struct name {
 };
 
 struct names {
+	bool case_matters;
 	struct name *buckets[NAME_BUCKETS];
 };
 
@@ -62,22 +63,38 @@ is_null_sender(slice sender)
 	return without_brackets(sender).len == 0;
 }
 
-/* False when it is there already. */
-static bool
-add_name(struct arena *arena, struct names *names, slice text)
+static struct name **
+bucket_of(struct names *names, slice text)
 {
 	unsigned hash = 2166136261U;
-	struct name **bucket;
-	struct name *name;
 
 	for (size_t i = 0; i < text.len; i++)
 		hash = (hash ^ (unsigned char)ascii_lower(text.ptr[i])) *
 		       16777619U;
-	bucket = &names->buckets[hash % NAME_BUCKETS];
-	for (name = *bucket; name != NULL; name = name->next) {
-		if (slice_eq_nocase(name->text, text))
-			return false;
-	}
+	return &names->buckets[hash % NAME_BUCKETS];
+}
+
+static bool
+has_name(struct names *names, slice text)
+{
+	const struct name *name = *bucket_of(names, text);
+
+	while (name != NULL && !(names->case_matters
+					? slice_eq(name->text, text)
+					: slice_eq_nocase(name->text, text)))
+		name = name->next;
+	return name != NULL;
+}
+
+/* False when it is there already. */
+static bool
+add_name(struct arena *arena, struct names *names, slice text)
+{
+	struct name **bucket = bucket_of(names, text);
+	struct name *name;
+
+	if (has_name(names, text))
+		return false;
 	name = ARENA_NEW(arena, struct name);
 	name->text = text;
 	name->next = *bucket;
@@ -298,20 +315,25 @@ keep_addressed(struct plan *plan, const struct group *main_group)
 		const struct fate *fate = &plan->input->fates[i];
 		slice address = without_brackets(fate->recipient);
 
-		if (fate->is_given &&
-		    !add_name(plan->arena, addresses, address))
+		if (fate->is_given && has_name(addresses, address))
 			(void)add_name(plan->arena, &plan->staying, address);
 	}
 }
 
+/* To the MTA "Bob" may be another recipient than "bob", so each spelling is
+ * dropped. */
 static void
 drop_others(struct plan *plan)
 {
+	struct names *dropped = ARENA_NEW(plan->arena, struct names);
+
+	dropped->case_matters = true;
 	for (size_t i = 0; i < plan->input->count; i++) {
 		const struct fate *fate = &plan->input->fates[i];
+		slice address = without_brackets(fate->recipient);
 
-		if (fate->is_given && add_name(plan->arena, &plan->staying,
-					  without_brackets(fate->recipient)))
+		if (fate->is_given && !has_name(&plan->staying, address) &&
+		    add_name(plan->arena, dropped, address))
 			edit_add(&plan->ret->edits,
 			    (struct edit){.kind = EDIT_DROP_RECIPIENT,
 				.text = fate->recipient});

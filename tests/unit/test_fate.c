@@ -265,6 +265,17 @@ START_TEST(nobody_twice)
 }
 END_TEST
 
+/* Two recipients to an MTA, the second of them under two equal names. */
+START_TEST(each_spelling_is_dropped)
+{
+	(void)add_fate("<Bob@x>");
+	(void)add_fate("<bob@x>");
+	(void)add_fate("<bob@x>");
+	deliver(add_fate("<a@x>"), NULL, NULL);
+	ck_assert_str_eq(decide(), "continue\ndrop <Bob@x>\ndrop <bob@x>\n");
+}
+END_TEST
+
 START_TEST(too_many_texts_are_deferred)
 {
 	input.bytes_max = 10;
@@ -351,6 +362,7 @@ main(void)
 	tcase_add_test(tcase, what_is_held_is_the_message);
 	tcase_add_test(tcase, those_to_be_added);
 	tcase_add_test(tcase, nobody_twice);
+	tcase_add_test(tcase, each_spelling_is_dropped);
 	tcase_add_test(tcase, too_many_texts_are_deferred);
 	tcase_add_test(tcase, rewritten_headers);
 	tcase_add_loop_test(
