@@ -635,12 +635,25 @@ is_body_variable(slice name)
 	       slice_eq(name, SLICE("BODY_DECODED"));
 }
 
-/* Sizes need the body, too; so does all that hands the message on. */
+/* What may make one recipient's message another than the next one's: then
+ * somebody gets a copy, with the body. */
+static bool
+may_make_copies(slice name)
+{
+	return slice_eq(name, SLICE("SMTP_QUARANTINE")) ||
+	       slice_eq(name, SLICE("SMTP_ADD_HEADER")) ||
+	       slice_eq(name, SLICE("SMTP_CHANGE_HEADER")) ||
+	       slice_eq(name, SLICE("SMTP_REMOVE_HEADER"));
+}
+
+/* Sizes need the body, too; so does all that hands the message on, or half of
+ * it. */
 static bool
 needs_body(const struct recipe_statement *s)
 {
 	if (has_flag(s, 'B') || s->action == ACTION_PIPE ||
-	    s->action == ACTION_CAPTURE || has_flag(s, 'c'))
+	    s->action == ACTION_CAPTURE || has_flag(s, 'c') ||
+	    has_flag(s, 'h') != has_flag(s, 'b'))
 		return true;
 	for (const struct recipe_condition *c = s->conditions; c != NULL;
 	     c = c->next) {
@@ -720,7 +733,7 @@ read_word(struct reading *r)
 		skip_blanks(r);
 		s->kind = STATEMENT_ASSIGN;
 		s->value = take_word(r);
-		if (names_a_file(s->name))
+		if (names_a_file(s->name) || may_make_copies(s->name))
 			r->file->needs_body = true;
 		if (memchr(s->value.ptr, '`', s->value.len) != NULL)
 			r->file->needs_body = true;

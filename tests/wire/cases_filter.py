@@ -25,7 +25,8 @@ mv $f $f.done
 
 
 @contextlib.contextmanager
-def filtering(programs, directory, recipes, options="", users=None):
+def filtering(programs, directory, recipes, options="", users=None,
+              access=""):
     """A node with these recipes, and users' own by name."""
     for name in ("state", "out", "users"):
         os.makedirs(f"{directory}/{name}", mode=0o700, exist_ok=True)
@@ -45,7 +46,7 @@ sendmail_path = "{directory}/sendmail"
 """
     if users is not None:
         words += f'user_recipes = "{directory}/users/%u.rc"\n'
-    with running(programs, directory, "", words + options) as node:
+    with running(programs, directory, access, words + options) as node:
         yield node
 
 
@@ -257,6 +258,71 @@ def test_nothing_is_asked_that_nobody_reads(programs, directory):
         talk = node.talk()
         assert talk.steps & (no_headers | no_body) == 0, talk.steps
         assert len(edits_of(send(node, ["bob@abc.com"], talk=talk))) == 2
+
+
+def test_copies_have_a_body(programs, directory):
+    """Recipes that look at the header alone may need it for all that."""
+    for text, receiver in (("SMTP_ADD_HEADER='X-Bob: yes'", "bob"),
+                           ("SMTP_QUARANTINE='hold'", "ann")):
+        recipes = ":0\n* RECIPIENT ?? bob\n{\n" + text + "\n}\n"
+        with filtering(programs, directory, recipes) as node:
+            answer = send(node, ["bob@abc.com", "ann@abc.com"])
+            assert f"-<{receiver}@abc.com>" in edits_of(answer), answer
+            copy, = sent(directory, 1)
+            assert f"[--][<{receiver}@abc.com>]" in copy, copy
+            assert copy.endswith("\n\nline one\nline two\n"), copy
+        for path in glob.glob(f"{directory}/out/*"):
+            os.unlink(path)
+
+
+def test_named_twice(programs, directory):
+    users = {"bob": ":0\n! far@away.example\n"}
+    with filtering(programs, directory, "", users=users) as node:
+        answer = send(node, ["bob@abc.com", "Bob@abc.com", "bob@abc.com"])
+        assert sorted(edits_of(answer)) == [
+            "+<far@away.example>", "-<Bob@abc.com>", "-<bob@abc.com>"], answer
+
+
+def test_a_refusal_of_what_is_held_is_told(programs, directory):
+    """The policy holds it, the recipes refuse it: the log says both."""
+    with filtering(programs, directory, "SMTP_REJECT='550 5.7.1 not here'\n",
+                   access="From:a@far.example\tQUARANTINE:look\n") as node:
+        answer = send(node, ["bob@abc.com"])
+        assert answer.text == "550 5.7.1 not here", answer
+        expect_logged(directory, "quarantine=look",
+                      "reject=550 5.7.1 not here\n")
+
+
+def test_mail_for_another_host_is_told(programs, directory):
+    with filtering(programs, directory, "HOST=other.example\n") as node:
+        assert send(node, ["bob@abc.com"]).verdict == "d"
+        expect_logged(directory, "arg1=<bob@abc.com>, "
+                      "relay=host.example [192.0.2.7], drop\n")
+
+
+def test_no_way_up(programs, directory):
+    """A user's recipes read no file beside those of the administrator by
+    way of "..": what it says could be sent anywhere."""
+    os.mkdir(f"{directory}/secret", mode=0o700)
+    with open(f"{directory}/secret/file", "w") as file:
+        file.write("PASSWORD=canary\n")
+    users = {"bob": f"INCLUDERC={directory}/users/../secret/file\n"
+                    "SMTP_ADD_HEADER=\"X-Found: $PASSWORD\"\n"}
+    with filtering(programs, directory, "", users=users) as node:
+        assert edits_of(send(node, ["bob@abc.com"])) == ["hX-Found "]
+        expect_logged(directory, "not below the home or the recipes")
+
+
+def test_texts_outlive_the_files(programs, directory):
+    """More users' files than are kept in one message: the first is forgotten
+    before its words are told the MTA."""
+    users = {f"u{i}": "" for i in range(520)}
+    users["u0"] = "SMTP_QUARANTINE=wordofthefirst\n"
+    for user in list(users)[1:]:
+        users[user] = f"X={user}\n"
+    with filtering(programs, directory, "", users=users) as node:
+        answer = send(node, [f"{user}@abc.com" for user in users])
+        assert "qwordofthefirst" in edits_of(answer), answer
 
 
 def test_large_messages(programs, directory):
