@@ -105,6 +105,19 @@ is_below(slice path, slice directory)
 	       memchr(path.ptr, '\0', path.len) == NULL;
 }
 
+/* A way up leads out of the directories that may be read. */
+static bool
+leads_up(slice path)
+{
+	slice part;
+
+	while (slice_next(&path, '/', &part)) {
+		if (slice_eq(part, SLICE("..")))
+			return true;
+	}
+	return false;
+}
+
 static slice
 directory_of(slice path)
 {
@@ -177,7 +190,7 @@ read_file(void *context, slice path)
 		    SLICE_ARG(path), SLICE_ARG(answer.why));
 		return NULL;
 	}
-	if (!is_beside_ours(run, path)) {
+	if (leads_up(path) || !is_beside_ours(run, path)) {
 		log_line(LOG_WARNING,
 		    "recipes: " SLICE_FMT ": not below the home or the recipes",
 		    SLICE_ARG(path));
@@ -501,18 +514,23 @@ exit_text(int status)
 	return SLICE("");
 }
 
+/* A verdict outlives the rc files, which its text may lie in. */
 static void
 judge(struct run *run, const struct recipe_result *result)
 {
 	struct verdict *verdict = &run->recipient->verdict;
 
+	if (result->is_lost)
+		tell(run, "drop");
 	if (result->limit != NULL) {
 		tell(run, "limit=%s", result->limit);
 		*verdict = refusal(run, true, SLICE(""));
 	} else if (result->defer.len > 0) {
-		*verdict = refusal(run, true, result->defer);
+		*verdict = refusal(
+		    run, true, arena_copy(run->arena, result->defer));
 	} else if (result->reject.len > 0) {
-		*verdict = refusal(run, false, result->reject);
+		*verdict = refusal(
+		    run, false, arena_copy(run->arena, result->reject));
 	} else if (result->exit_code != 0) {
 		bool is_temporary = recipe_exit_is_temporary(result->exit_code);
 
@@ -521,7 +539,7 @@ judge(struct run *run, const struct recipe_result *result)
 		    is_temporary ? SLICE("") : exit_text(result->exit_code));
 	} else if (result->quarantine.len > 0) {
 		*verdict = (struct verdict){.kind = VERDICT_QUARANTINE,
-		    .text = result->quarantine,
+		    .text = arena_copy(run->arena, result->quarantine),
 		    .rule = rule};
 	}
 	if (verdict_is_refusal(verdict))

@@ -110,6 +110,7 @@ recipe_cache_find(const char *path, slice text)
 {
 	struct cached_recipes *surplus = NULL;
 	struct cached_recipes *found;
+	bool is_usable;
 
 	(void)pthread_mutex_lock(&lock);
 	found = take(path, text);
@@ -120,11 +121,13 @@ recipe_cache_find(const char *path, slice text)
 		surplus = take_surplus(path);
 	}
 	put_first(found);
-	found->users += found->file != NULL;
+	is_usable = found->file != NULL;
+	found->users += is_usable;
 	(void)pthread_mutex_unlock(&lock);
 	if (surplus != NULL)
 		destroy(surplus);
-	return found->file == NULL ? NULL : found;
+	/* Without a user another thread may have destroyed it by now. */
+	return is_usable ? found : NULL;
 }
 
 const struct recipe_file *

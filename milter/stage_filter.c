@@ -92,6 +92,15 @@ is_filtered(const struct generation *generation)
 	return generation->filters.wishes.header;
 }
 
+/* A quarantine that held before the recipes is in the log already. */
+static bool
+is_news(const struct end *end, const struct verdict *verdict)
+{
+	return verdict_is_refusal(verdict) ||
+	       (verdict->kind != VERDICT_CONTINUE &&
+		   end->so_far->kind == VERDICT_CONTINUE);
+}
+
 /* The log's lines: of a refusal only who refuses, since nothing else was
  * done. */
 static void
@@ -107,8 +116,7 @@ tell_recipes(const struct end *end, const struct filter_result *result)
 			    SLICE_ARG(end->queue_id),
 			    SLICE_ARG(
 				log_escape(end->arena, r->log, LOG_LIMIT)));
-		if (r->verdict.kind != VERDICT_CONTINUE &&
-		    end->so_far->kind == VERDICT_CONTINUE)
+		if (is_news(end, &r->verdict))
 			stage_record(end->session, &r->verdict, r->recipient,
 			    end->macros);
 		else if (r->what.len > 0 && !is_refused)
