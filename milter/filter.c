@@ -4,6 +4,7 @@
 #include "milter/bounce.h"
 #include "milter/filter_recipient.h"
 #include "milter/submit.h"
+#include "policy/access.h"
 #include "policy/recipe_header.h"
 
 #include <time.h>
@@ -106,7 +107,11 @@ run_all(const struct filter_job *job, struct filter_result *ret)
 	for (size_t i = 0; i < ret->count; i++) {
 		struct verdict *verdict = &ret->recipients[i].verdict;
 
-		filter_recipient_run(job, ret, &ret->recipients[i]);
+		/* Sooner than the MTA gives up waiting. */
+		if (deadline_passed(job->deadline))
+			*verdict = access_tempfail("recipes");
+		else
+			filter_recipient_run(job, ret, &ret->recipients[i]);
 		if (verdict->kind == VERDICT_CONTINUE)
 			*verdict = job->so_far;
 		/* It defers all; the others' programs need not run. */

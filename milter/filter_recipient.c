@@ -124,13 +124,16 @@ directory_of(slice path)
 	return slice_first(path, slice_last_index(path, '/'));
 }
 
-/* The administrator's recipes lie where `path` lies. */
+/* The administrator's recipes lie where `path` lies. By its name it is one of
+ * them, and no configuration or password that lies there too. */
 static bool
 is_beside_ours(const struct run *run, slice path)
 {
 	const struct string_list *ours =
 	    &run->job->generation->settings->recipes;
 
+	if (!slice_has_suffix_nocase(path, SLICE(".rc")))
+		return false;
 	for (size_t i = 0; i < ours->count; i++) {
 		if (is_below(path, directory_of(ours->items[i])))
 			return true;
@@ -295,6 +298,27 @@ find_owner(struct run *run)
 
 /* The user's own recipes, or NULL. A broken one is passed over as procmail
  * does it with a suspicious file; one that cannot be had now defers. */
+/* What a pattern behind "%h" becomes. */
+static size_t
+expanded_length(const struct run *run, slice pattern)
+{
+	size_t len = 0;
+
+	for (size_t i = 0; i < pattern.len; i++) {
+		char next = i + 1 < pattern.len ? pattern.ptr[i + 1] : '\0';
+
+		if (pattern.ptr[i] != '%') {
+			len++;
+			continue;
+		}
+		i++;
+		len += next == 'u' ? run->recipient->user.len
+		    : next == 'd' ? run->recipient->domain.len
+				  : 1;
+	}
+	return len;
+}
+
 static const struct recipe_file *
 read_recipes(struct run *run)
 {
@@ -314,9 +338,10 @@ read_recipes(struct run *run)
 		return NULL;
 	run->own_file = answer.path;
 	if (slice_has_prefix_nocase(pattern, SLICE("%h/")) &&
-	    answer.path.len > pattern.len - 2)
-		run->home = slice_first(
-		    answer.path, answer.path.len - (pattern.len - 2));
+	    answer.path.len > expanded_length(run, slice_from(pattern, 2)))
+		run->home = slice_first(answer.path,
+		    answer.path.len -
+			expanded_length(run, slice_from(pattern, 2)));
 	return remember(run, arena_cstr(run->arena, answer.path), answer.text);
 }
 
