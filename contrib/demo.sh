@@ -105,6 +105,7 @@ write_maps() {
 		* ^TO_sales@
 		sales
 	END
+	# shellcheck disable=SC2016
 	printf 'Subject: Away: $SUBJECT\n\nBack on Monday.\n' \
 		>"$demo/vacation/ann.msg"
 	install -d -o nobody -m 700 "$demo/state"
