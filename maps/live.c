@@ -112,7 +112,8 @@ live_free(struct live *live)
 bool
 live_is_empty(const struct live *live)
 {
-	return atomic_load_explicit(&live->count, memory_order_acquire) == 0;
+	return live == NULL ||
+	    atomic_load_explicit(&live->count, memory_order_acquire) == 0;
 }
 
 /* The place that points to the entry, or to NULL at the end of its chain. */

@@ -192,7 +192,7 @@ set_limits(pid_t pid)
 {
 	const rlim_t mb = 1024UL * 1024;
 	const struct {
-		int what;
+		__rlimit_resource_t what; /* of glibc */
 		rlim_t most;
 	} limits[] = {
 	    {RLIMIT_CORE, 0},

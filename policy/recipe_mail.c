@@ -20,7 +20,7 @@ with_newlines(struct machine *m, slice a, slice b, slice c)
 	char *text;
 
 	if (!recipe_spend_text(m, len))
-		return (slice){"\n\n" + 1, 0};
+		return (slice){&"\n\n"[1], 0};
 	text = arena_alloc(m->run->arena, len + 2);
 	*text = '\n';
 	if (a.len > 0)

@@ -201,7 +201,7 @@ search_end(const struct recipe_matches *matches, struct recipe_matcher *matcher,
     struct automaton_found *ret_found)
 {
 	struct automaton_search where = {
-	    .area = {"\n\n" + 1, 0},
+	    .area = {&"\n\n"[1], 0},
 	    .from = -1,
 	    .wants_match = matches->regex->has_split,
 	};
