@@ -359,6 +359,8 @@ SUBMIT = "/etc/milterd/submit"
 PROGRAMS = "/etc/milterd/programs"
 RECIPES = "/etc/milterd/recipes"
 USERS = "/etc/milterd/users"
+VACATION = "/etc/milterd/vacation"
+CLIENT_OF_SECOND = "192.0.2.21"     # whose mail a second node sees
 FILTERING = Policy(
     access=_RELAYING,
     options=_ANY_SENDER + f"""\
@@ -368,13 +370,16 @@ state_directory = "{SPOOL}"
 sendmail_path = "{SUBMIT}"
 program_directory = "{PROGRAMS}"
 program_time = 2
+vacation_message = "{VACATION}/%u.msg"
 log_level = 10
 """,
     features="",
     alone=_ANY_SENDER_ALONE,
     always="FEATURE(`preserve_local_plus_detail')dnl\n",
     # As contrib/postfix/main.cf.sample has it.
-    postfix="recipient_delimiter = +\nsmtputf8_autodetect_classes = verify\n",
+    postfix="recipient_delimiter = +\nsmtputf8_autodetect_classes = verify\n"
+            "smtpd_milter_maps = inline:{ { "
+            f"{CLIENT_OF_SECOND} = unix:milterd2/milterd.sock }} }}\n",
     filters=True)
 
 ALL = (PLAIN, DELAYED, REQUIRING, MASQUERADING, GENERICS, EVERYBODY, VIRTUAL,

@@ -26,7 +26,8 @@ import sys
 import tempfile
 
 sys.dont_write_bytecode = True
-sys.path.append(os.path.join(os.path.dirname(__file__), "..", "common"))
+for neighbour in ("common", "redis"):
+    sys.path.append(os.path.join(os.path.dirname(__file__), "..", neighbour))
 
 import dkim
 import filters
@@ -44,7 +45,7 @@ from results import Results, chosen, tests_of
 
 CASES = ("relay", "access", "limits", "doors", "battery", "failure",
          "local", "delayed", "auth", "rewriting", "recipients", "dkim",
-         "routing", "tables", "filtering")
+         "routing", "tables", "filtering", "vacation")
 BEDS = ("alone", "sendmail", "milter", "postfix")
 BEDS_OF = {"postfix": ("alone", "postfix"),
            "sendmail": ("alone", "sendmail", "milter")}
@@ -55,6 +56,8 @@ IDENTITY = f'user = "{world.DAEMON_USER}"\nsocket_mode = 0660\n'
 
 class Stage:
     """The world with everything in it that all beds share."""
+
+    identity = IDENTITY
 
     def __init__(self, root, options):
         self.programs = Programs(options.milterd, options.milterctl)
