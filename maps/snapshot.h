@@ -74,6 +74,10 @@ bool snapshot_add_text(struct snapshot *snapshot, slice name,
     const slice *paths, size_t path_count, const struct snapshot_source *source,
     struct error *error);
 
+/* The same with a file that the caller has read. */
+void snapshot_add_text_of(
+    struct snapshot *snapshot, slice name, slice path, slice content);
+
 /* The same with a line that is in no file, and is its own path. */
 void snapshot_add_text_line(
     struct snapshot *snapshot, slice name, slice line);

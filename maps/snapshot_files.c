@@ -619,7 +619,14 @@ snapshot_add_text(struct snapshot *snapshot, slice name, const slice *paths,
 }
 
 void
+snapshot_add_text_of(
+    struct snapshot *snapshot, slice name, slice path, slice content)
+{
+	snapshot_keep_text(snapshot, text_part(snapshot, name), path, content);
+}
+
+void
 snapshot_add_text_line(struct snapshot *snapshot, slice name, slice line)
 {
-	snapshot_keep_text(snapshot, text_part(snapshot, name), line, line);
+	snapshot_add_text_of(snapshot, name, line, line);
 }

@@ -9,6 +9,7 @@
 #include "milter/recipe_cache.h"
 #include "milter/submit.h"
 #include "milter/user_file.h"
+#include "milter/user_recipes.h"
 #include "policy/access.h"
 #include "policy/folder.h"
 #include "policy/recipe_header.h"
@@ -178,7 +179,7 @@ read_file(void *context, slice path)
 {
 	struct run *run = context;
 	struct text_file file;
-	struct error error;
+	struct error error = {.exit_code = 0};
 
 	if (path.len > 0 && path.ptr[0] != '/')
 		path = arena_join(run->arena, run->home, SLICE("/"), path);
@@ -203,6 +204,11 @@ read_file(void *context, slice path)
 		run->job->generation->settings->allow_unsafe_files, run->arena,
 		&file, &error))
 		return remember(run, file.path, file.content);
+	if (error.exit_code == EX_NOINPUT &&
+	    user_recipes_find(
+		run->job->generation->snapshot, path, &file.content))
+		return remember(
+		    run, arena_cstr(run->arena, path), file.content);
 	log_line(LOG_WARNING, "recipes: " SLICE_FMT ": %s", SLICE_ARG(path),
 	    error.text);
 	return NULL;
@@ -328,6 +334,10 @@ read_recipes(struct run *run)
 	if (pattern.len == 0 || !run->recipient->is_local)
 		return NULL;
 	answer = read_own(run, pattern);
+	if (answer.result == USER_FILE_NONE &&
+	    user_recipes_find(run->job->generation->snapshot, answer.path,
+		&answer.text))
+		answer.result = USER_FILE_FOUND;
 	if (answer.result == USER_FILE_TEMPFAIL)
 		run->recipient->verdict = access_tempfail(rule);
 	if (answer.result == USER_FILE_REFUSED ||

@@ -9,6 +9,7 @@
 #include "maps/image.h"
 #include "maps/text.h"
 #include "milter/own_names.h"
+#include "milter/user_recipes.h"
 #include "policy/alias.h"
 
 /* The maps warn of few lines per file; this bounds the files. */
@@ -451,6 +452,26 @@ read_recipes(struct loading *loading, const struct snapshot_text *text)
 	return true;
 }
 
+/* Users' own are a part only where there may be somebody to share them. */
+static bool
+read_recipe_files(struct loading *loading)
+{
+	const struct settings *settings = loading->settings;
+	struct snapshot *snapshot = loading->generation->snapshot;
+	bool has_fleet = settings->redis.server.len > 0 ||
+			 settings->redis.sentinels.count > 0;
+
+	if (loading->parts != NULL)
+		return true;
+	if (settings->recipes.count > 0 &&
+	    !snapshot_add_text(snapshot, SLICE("recipes"),
+		settings->recipes.items, settings->recipes.count,
+		&loading->source, loading->error))
+		return false;
+	return !has_fleet || user_recipes_add(snapshot, settings->user_recipes,
+				 &loading->source, loading->error);
+}
+
 static bool
 load_recipes(struct loading *loading)
 {
@@ -460,10 +481,7 @@ load_recipes(struct loading *loading)
 	bool has_recipes;
 	bool wants_mail;
 
-	if (loading->parts == NULL && settings->recipes.count > 0 &&
-	    !snapshot_add_text(loading->generation->snapshot, SLICE("recipes"),
-		settings->recipes.items, settings->recipes.count,
-		&loading->source, loading->error))
+	if (!read_recipe_files(loading))
 		return false;
 	part = shared_part(loading, SLICE("recipes"));
 	has_recipes = part != NULL || settings->user_recipes.len > 0;

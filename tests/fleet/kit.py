@@ -32,7 +32,7 @@ class Node(Daemon):
         super().__init__(
             PROGRAMS, os.path.join(self.directory, "milterd.conf"),
             self.directory, self.directory)
-        self.configure(f"""
+        self._words = f"""
 hostname = "{name}.example.com"
 state_directory = "{state}"
 allow_unsafe_files = yes
@@ -40,7 +40,13 @@ access = "{self.maps}/access"
 virtusertable = "{self.maps}/virtusertable"
 local_domain = "{self.maps}/local-host-names"
 redis {{ server = "unix:{fleet.redis.socket}" timeout = 1s }}
-""")
+"""
+        self.configure(self._words)
+
+    def add(self, words):
+        """More of the configuration."""
+        self._words += words
+        self.configure(self._words)
 
     def write(self, **files):
         """File name, with _ for -, to content."""

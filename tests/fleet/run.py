@@ -75,6 +75,55 @@ def test_two_publish_at_once(fleet):
             "first" if n is first else "second") for n in won)
 
 
+def does(node, message, user):
+    """What the recipes of a user make of a message."""
+    answer = node.control(
+        "explain", "--json", "--client-address", "192.0.2.7", "--sender",
+        "a@192.0.2.7", "--recipient", f"{user}@example.org", "--message",
+        message)
+    assert answer.returncode == 0, answer
+    return json.loads(answer.stdout)["recipes"][0]["does"]
+
+
+def test_recipes_of_users(fleet):
+    """A server without the files runs the fleet's, one with them its own."""
+    users = fleet.directory + "/users"
+    message = fleet.directory + "/message"
+    os.mkdir(users, mode=0o700)
+
+    def write(**recipes):
+        for name, text in recipes.items():
+            with open(f"{users}/{name}.rc", "w") as file:
+                file.write(text)
+    write(u=f"INCLUDERC={users}/shared.rc\n", shared=":0\nfirst\n")
+    with open(message, "w") as file:
+        file.write("Subject: s\n\nbody\n")
+    for node in fleet.nodes:
+        node.add(f'user_recipes = "{users}/%u.rc"\n'
+                 "accept_unresolvable_domains = true\n")
+    first, second = fleet.start()
+    os.rename(users, users + ".away")
+    for node in (first, second):
+        assert does(node, message, "u") == "folder=first"
+        assert does(node, message, "ann") is None
+    os.mkdir(users, mode=0o700)
+    write(u=":0\nown\n")
+    assert does(second, message, "u") == "folder=own"
+    # Gone from the fleet once it is published, and not before.
+    os.unlink(f"{users}/u.rc")
+    assert does(second, message, "u") is not None
+    told = first.reload("--wait", "20")
+    assert "user_recipes" in told, told
+    assert does(second, message, "u") is None
+    # A directory that is not there does not empty the fleet's.
+    write(u=":0\nagain\n")
+    first.reload("--wait", "20")
+    os.rename(users, users + ".gone")
+    answer = first.control("reload")
+    assert answer.returncode == 1 and "--force" in answer.stderr, answer
+    assert does(second, message, "u") == "folder=again"
+
+
 def test_missing_file_among_others(fleet):
     first, _ = fleet.start()
     os.unlink(first.maps + "/virtusertable")
