@@ -17,6 +17,7 @@ import filters
 import maps
 import measure
 import peers
+import recipes
 import scale
 import table
 import world
@@ -35,6 +36,8 @@ def arguments():
     parser.add_argument("--seconds", type=float, default=1.0)
     parser.add_argument("--peers", action="store_true",
                         help="other filters instead of milterd")
+    parser.add_argument("--recipes", action="store_true",
+                        help="only what is of recipes and Redis")
     return parser.parse_args()
 
 
@@ -186,11 +189,15 @@ def main():
             peers.tell(paper, place, options, pair_columns(
                 paper, options, "Other filters, 2 KB"), pair_cells)
             return
+        if options.recipes:
+            recipes.tell(paper, place, options, pair_cells)
+            return
         tell_scale(paper, place)
         maps.tell(paper, place.build, directory)
         tell_counts(paper, place)
         tell_idle(paper, place)
         tell_pairs(paper, place, options)
+        recipes.tell(paper, place, options, pair_cells)
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ import filters  # noqa: E402
 import maps  # noqa: E402
 import material  # noqa: E402
 import measure  # noqa: E402
+import recipes  # noqa: E402
 import world  # noqa: E402
 from results import Results, tests_of  # noqa: E402
 
@@ -118,6 +119,39 @@ def test_maps_give_the_same_answers(place):
         for name, function in maps.rows(place.build, patterns):
             found = maps.measured(function, material)
             assert found or not name.startswith("milterd"), name
+
+
+def test_recipes_come_to_the_same(place):
+    """The engine, the real procmail and sieve-test all try every recipe and
+    act upon the last."""
+    rules = recipes.Material(place.directory, place.build)
+    for body in recipes.BODIES:
+        rules.engine(body, 3)
+        for _, function, _ in recipes.programs(rules):
+            assert function(body, 1)["rate"] > 0
+        if recipes.shutil.which("procmail"):
+            assert rules.folder_of_procmail(body)[-1] == "/dev/null"
+        if recipes.shutil.which("sieve-test"):
+            assert rules.actions_of_sieve(body) == ["discard"]
+
+
+def test_recipes_keep_the_letters(place):
+    with recipes.with_recipes(place) as target:
+        _check_passing(place, target)
+
+
+def test_redis_changes_no_answer(place):
+    if recipes.shutil.which("redis-server"):
+        with maps.redis(place.directory) as socket, \
+                recipes.with_redis(place, socket) as target:
+            check_agreement(place, target)
+
+
+def _check_passing(place, target):
+    for steps in WAYS:
+        found = measure.Load(place, steps=steps).for_messages(
+            target, 8 * material.VARIANTS)
+        assert not found["surprises"] and not found["failed"], found
 
 
 def main():
