@@ -162,7 +162,7 @@ class Material:
     def folder_of_procmail(self, body):
         """Where the real one puts it, as its log says."""
         log = f"{self.directory}/log"
-        self.procmail(body, 0, f"LOGFILE={log}", "LOGABSTRACT=all")
+        self.procmail(body, 1, f"LOGFILE={log}", "LOGABSTRACT=all")
         with open(log) as lines:
             return [line.split()[1] for line in lines if "Folder:" in line]
 
