@@ -101,12 +101,36 @@ join_edits(const struct filter_job *job, const struct fate_plan *plan,
 		edit_add(&ret->edits, *e);
 }
 
+/* As a delivery agent has him once, though the client or aliases name him
+ * twice. */
+static bool
+take_from_same(struct filter_result *ret, size_t at)
+{
+	struct filter_recipient *r = &ret->recipients[at];
+	struct filter_recipient named = *r;
+	size_t i = 0;
+
+	while (i < at &&
+	       !slice_eq_nocase(ret->recipients[i].recipient, r->recipient))
+		i++;
+	if (i == at)
+		return false;
+	*r = ret->recipients[i];
+	r->recipient = named.recipient;
+	r->given = named.given;
+	r->is_given = named.is_given;
+	r->is_again = true;
+	return true;
+}
+
 static void
 run_all(const struct filter_job *job, struct filter_result *ret)
 {
 	for (size_t i = 0; i < ret->count; i++) {
 		struct verdict *verdict = &ret->recipients[i].verdict;
 
+		if (take_from_same(ret, i))
+			continue;
 		/* Sooner than the MTA gives up waiting. */
 		if (deadline_passed(job->deadline))
 			*verdict = access_tempfail("recipes");

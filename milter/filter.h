@@ -44,7 +44,9 @@ struct filter_recipient {
 	bool is_kept; /* some of it goes to him, for vacation */
 	slice user;   /* where he is local: without detail */
 	slice domain;
-	slice what; /* was done, for the log; empty: nothing */
+	slice what; /* is to be done, for the log; empty: nothing */
+	slice ran;  /* programs that were given his mail; the same */
+	bool is_again; /* one before him is the same, and this his outcome */
 	const struct recipe_note *notes;
 	slice log; /* LOG= */
 	struct fate_delivery *deliveries;

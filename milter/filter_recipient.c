@@ -477,6 +477,19 @@ first_word(slice line)
 	return slice_first(line, end);
 }
 
+/* Told by itself too: it has run, whatever becomes of the message. */
+static void
+tell_program(struct run *run, slice name)
+{
+	slice *ran = &run->recipient->ran;
+	slice text = arena_join(
+	    run->arena, SLICE("program="), escaped(run, name), SLICE(""));
+
+	tell(run, SLICE_FMT, SLICE_ARG(text));
+	*ran = ran->len == 0 ? text
+			     : arena_join(run->arena, *ran, SLICE(", "), text);
+}
+
 static void
 take_delivery(struct run *run, const struct recipe_result *result,
     const struct recipe_delivery *delivery)
@@ -496,8 +509,7 @@ take_delivery(struct run *run, const struct recipe_result *result,
 		tell(run, "drop");
 		return;
 	case RECIPE_PROGRAM:
-		tell(run, "program=" SLICE_FMT,
-		    SLICE_ARG(escaped(run, first_word(delivery->name))));
+		tell_program(run, first_word(delivery->name));
 		return;
 	}
 }

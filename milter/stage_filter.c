@@ -101,53 +101,79 @@ is_news(const struct end *end, const struct verdict *verdict)
 		   end->so_far->kind == VERDICT_CONTINUE);
 }
 
-/* The log's lines: of a refusal only who refuses, since nothing else was
- * done. */
 static void
-tell_recipes(const struct end *end, const struct filter_result *result)
+tell_recipient(const struct end *end, const struct filter_recipient *r,
+    const struct verdict *outcome)
 {
-	bool is_refused = verdict_is_refusal(&result->verdict);
+	bool is_refused = verdict_is_refusal(outcome);
+	slice what = is_refused ? r->ran : r->what;
+
+	/* Who refused it has, but for one for whose sake it is deferred. */
+	if (is_news(end, &r->verdict) &&
+	    (outcome->kind != VERDICT_DEFER ||
+		r->verdict.kind == VERDICT_DEFER))
+		stage_record(
+		    end->session, &r->verdict, r->recipient, end->macros);
+	else if (what.len > 0)
+		log_recipes(end->arena, end->queue_id,
+		    &end->session->said.client, r->recipient, what);
+}
+
+/* The log's lines: only of what was done. */
+static void
+tell_recipes(const struct end *end, const struct filter_result *result,
+    const struct verdict *outcome)
+{
+	bool is_told = outcome->kind != VERDICT_DEFER;
 
 	for (size_t i = 0; i < result->count; i++) {
 		const struct filter_recipient *r = &result->recipients[i];
 
+		if (r->is_again)
+			continue;
 		if (r->log.len > 0)
 			log_line(LOG_INFO, SLICE_FMT ": recipes: " SLICE_FMT,
 			    SLICE_ARG(end->queue_id),
 			    SLICE_ARG(
 				log_escape(end->arena, r->log, LOG_LIMIT)));
-		if (is_news(end, &r->verdict))
-			stage_record(end->session, &r->verdict, r->recipient,
-			    end->macros);
-		else if (r->what.len > 0 && !is_refused)
-			log_recipes(end->arena, end->queue_id,
-			    &end->session->said.client, r->recipient, r->what);
+		tell_recipient(end, r, outcome);
+		is_told |= r->verdict.kind == VERDICT_DEFER;
 	}
+	if (!is_told)
+		stage_record(end->session, outcome, end->session->said.sender,
+		    end->macros);
 }
 
-static void
+/* The replies into the batch; what is to be told of them once it is kept. */
+static struct vacation_plan *
 answer_for_absent(const struct end *end, const struct filter_job *job,
-    const struct filter_result *result, struct spool_batch *batch)
+    const struct filter_result *result, struct spool_batch *batch,
+    struct vacation_job *ret_job)
 {
 	struct vacation_recipient *recipients;
-	struct vacation_job vacation;
 	size_t count;
 
 	if (!vacation_is_on(job->generation))
-		return;
-	filter_vacation(job, result, end->session->is_local, &vacation,
+		return NULL;
+	filter_vacation(job, result, end->session->is_local, ret_job,
 	    &recipients, &count);
-	vacation_answer(&vacation, recipients, count, batch);
+	return vacation_answer(ret_job, recipients, count, batch);
 }
 
 static bool
 write_spool(const struct end *end, const struct filter_job *job,
     const struct filter_result *result, struct spool_batch *batch)
 {
+	struct vacation_job vacation;
+	struct vacation_plan *plans;
+
 	if (filter_spool(job, result, batch)) {
-		answer_for_absent(end, job, result, batch);
-		if (spool_commit(batch))
+		plans =
+		    answer_for_absent(end, job, result, batch, &vacation);
+		if (spool_commit(batch)) {
+			vacation_tell(&vacation, plans);
 			return true;
+		}
 	}
 	spool_withdraw(batch);
 	return false;
@@ -174,14 +200,11 @@ filter(struct end *end)
 	struct verdict verdict;
 
 	filter_decide(&job, result);
-	tell_recipes(end, result);
 	verdict = result->verdict;
 	if (!verdict_is_refusal(&verdict) &&
-	    !write_spool(end, &job, result, batch)) {
+	    !write_spool(end, &job, result, batch))
 		verdict = no_spool;
-		stage_record(
-		    session, &verdict, session->said.sender, end->macros);
-	}
+	tell_recipes(end, result, &verdict);
 	filter_end(result);
 	if (verdict_is_refusal(&verdict))
 		return verdict;

@@ -338,23 +338,31 @@ spool_reply(const struct vacation_job *job, const struct vacation_plan *plan,
 	return write_reply(job, plan, batch) ? NULL : "spool";
 }
 
-void
+struct vacation_plan *
 vacation_answer(const struct vacation_job *job,
     const struct vacation_recipient *recipients, size_t count,
     struct spool_batch *batch)
 {
-	for (const struct vacation_plan *plan =
-		 vacation_plan(job, recipients, count);
-	     plan != NULL; plan = plan->next) {
+	struct vacation_plan *plans = vacation_plan(job, recipients, count);
+
+	for (struct vacation_plan *p = plans; p != NULL; p = p->next) {
+		if (p->is_answered)
+			p->word = spool_reply(job, p, batch);
+	}
+	return plans;
+}
+
+void
+vacation_tell(const struct vacation_job *job, const struct vacation_plan *plans)
+{
+	for (; plans != NULL; plans = plans->next) {
 		struct log_vacation line = {.queue_id = job->queue_id,
 		    .sender = job->session->sender,
-		    .user = plan->user,
-		    .reason = plan->word,
-		    .detail = plan->detail,
-		    .is_trouble = plan->is_trouble};
+		    .user = plans->user,
+		    .reason = plans->word,
+		    .detail = plans->detail,
+		    .is_trouble = plans->is_trouble};
 
-		if (plan->is_answered)
-			line.reason = spool_reply(job, plan, batch);
 		log_vacation(job->arena, &line);
 	}
 }

@@ -50,25 +50,29 @@ struct vacation_job {
 	deadline_ms deadline;
 };
 
-/* Decides for each recipient, logs, and writes the replies to the batch; one
- * that cannot be written is left out. */
-void vacation_answer(const struct vacation_job *job,
-    const struct vacation_recipient *recipients, size_t count,
-    struct spool_batch *batch);
-
-/* What vacation_answer() would do, for explain: nothing is logged, counted,
- * claimed or written. */
+/* What is to be done for one recipient. */
 struct vacation_plan {
 	slice user;
 	slice path;	  /* of his template */
-	const char *word; /* "answer", or the reason against it */
+	const char *word; /* "answer", or the reason against it; NULL: the
+			   * reply is in the batch */
 	slice detail;
 	bool is_trouble; /* the template cannot be read or used */
 	bool is_answered;
 	struct vacation_answer answer; /* unless it is trouble */
 	struct vacation_plan *next;
 };
-/* Those who have a template, each once. */
+/* Decides for each recipient and writes the replies to the batch; one that
+ * cannot be written is left out. Those who have a template, each once. */
+struct vacation_plan *vacation_answer(const struct vacation_job *job,
+    const struct vacation_recipient *recipients, size_t count,
+    struct spool_batch *batch);
+/* The log's lines, once the batch is kept. */
+void vacation_tell(
+    const struct vacation_job *job, const struct vacation_plan *plans);
+
+/* What vacation_answer() would do, for explain: nothing is logged, counted,
+ * claimed or written. */
 struct vacation_plan *vacation_plan(const struct vacation_job *job,
     const struct vacation_recipient *recipients, size_t count);
 

@@ -86,6 +86,15 @@ value_for_mta(const struct diff *diff, slice value)
 		   : value;
 }
 
+/* To an MTA a field without value is one to be removed, and those behind it
+ * would be counted otherwise: a blank keeps it. */
+static slice
+value_that_stays(const struct diff *diff, slice value)
+{
+	value = value_for_mta(diff, value);
+	return value.len == 0 ? SLICE(" ") : value;
+}
+
 static struct edit *
 prepend(struct diff *diff, struct edit *list, struct edit edit)
 {
@@ -160,7 +169,7 @@ meet_new(struct diff *diff, const struct mail_field *line)
 		    (struct edit){.kind = EDIT_CHANGE_HEADER,
 			.name = name->name,
 			.index = old->index,
-			.text = value_for_mta(diff, line->value),
+			.text = value_that_stays(diff, line->value),
 			.before = value_for_mta(diff, old->value)});
 }
 

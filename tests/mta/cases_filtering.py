@@ -107,6 +107,22 @@ def test_one_text_for_all(bed):
     assert not bed.logged_matching("spool=copy"), bed.log_text()
 
 
+def test_a_field_emptied(bed):
+    """It stays, and the next of its name is the one that is changed."""
+    filters.set_users(u=":0fhw\n| blank\n")
+    with bed.dial(CLIENT) as talk:
+        talk.mail(SENDER)
+        talk.rcpt("u@abc.com")
+        reply = talk.data("Subject: s\nX-A: one\nX-A: two\nX-A: three\n\n"
+                          "body\n")
+    assert reply[:3] == "250", reply
+    (_, content), = arrived(bed)[0]
+    fields = [line.partition(":")[2].strip()
+              for line in header(content).split("\n")
+              if line.startswith("X-A:")]
+    assert fields == ["", "TWO", "three"], content
+
+
 def test_texts_that_differ(bed):
     """Each gets his own text, and nobody is filtered a second time."""
     filters.set_users(u="SMTP_ADD_HEADER='X-Seen: u'\n",
@@ -161,9 +177,13 @@ def test_refused_by_one_of_two(bed):
 
 
 def test_deferred(bed):
-    filters.set_users(u="SMTP_DEFER='not now'\n", ann=":0\n/dev/null\n")
+    filters.set_users(u="SMTP_DEFER='not now'\n",
+                      ann=":0c\n! far@foreign.example\n\n:0w\n| take ann\n")
     reply = send(bed, "ann", "u")
     assert reply == "451 4.7.1 not now", reply
+    # What was done all the same is in the log, and nothing else.
+    assert bed.logged_matching("program=take"), bed.log_text()
+    assert not bed.logged_matching("forward="), bed.log_text()
     assert arrived(bed) == ([], [])
 
 
@@ -183,16 +203,19 @@ def test_quarantine(bed):
 
 
 def test_programs(bed):
-    """One takes the mail; others hang, flood or die, and nothing is lost."""
+    """One takes the mail, once though it is named twice; others hang, flood or
+    die, and nothing is lost."""
+    pathlib.Path(filters.TAKEN, "u").unlink(missing_ok=True)
     filters.set_users(u=":0w\n| take u\n",
                       ann=":0fw\n| die\n\n:0fw\n| flood\n\n:0\nkept\n",
                       tom=":0w\n| fail\n\n:0\nfailed\n",
                       eve=":0w\n| /bin/touch /tmp/canary\n\n:0\nmissing\n")
-    accepted(bed, "u", "ann", "tom", "eve")
+    accepted(bed, "u", "ann", "tom", "U", "eve", "u")
     here, _ = arrived(bed)
     assert names(here) == ["ann+kept", "eve+missing", "tom+failed"], here
     taken = pathlib.Path(filters.TAKEN, "u").read_text()
-    assert "Subject: hello\n" in taken and taken.rstrip().endswith("\n\none\n.\ntwo"), taken
+    assert taken.count("Subject: hello\n") == 1 and taken.rstrip().endswith("\n\none\n.\ntwo"), taken
+    assert len(bed.logged_matching("program=take")) == 1, bed.log_text()
     assert not os.path.exists("/tmp/canary")
 
 

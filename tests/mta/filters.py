@@ -13,11 +13,12 @@ PROGRAMS = {
     # Behind the line "From ", where there is one.
     "mark": "exec sed -e '1{/^From /{n;s/^/X-Marked: yes\\n/;b'"
             " -e '}' -e 's/^/X-Marked: yes\\n/' -e '}'",
+    "blank": "exec sed -e 's/^X-A: one/X-A:/' -e 's/^X-A: two/X-A: TWO/'",
     "hang": "sleep 600 & sleep 600",
     "flood": "exec cat /dev/zero",
     "die": "kill -9 $$",
     "fail": "exit 3",
-    "take": "cat > /var/spool/milterd-taken/$1",
+    "take": "cat >> /var/spool/milterd-taken/$1",
 }
 TAKEN = "/var/spool/milterd-taken"
 

@@ -283,6 +283,34 @@ def test_named_twice(programs, directory):
             "+<far@away.example>", "-<Bob@abc.com>", "-<bob@abc.com>"], answer
 
 
+def test_only_what_was_done_is_told(programs, directory):
+    """One recipient defers the message for all, or the spool does: nothing
+    was done for the others."""
+    options = f'vacation_message = "{directory}/%u.msg"\n'
+    with open(f"{directory}/tom.msg", "w") as file:
+        file.write("Subject: away\n\nI am away.\n")
+    users = {"bob": "SMTP_REJECT='550 5.7.1 Not for bob'\n",
+             "ann": ":0c\n! far@away.example\n",
+             "joe": "SMTP_DEFER='later'\n",
+             "tom": "SMTP_CHANGE_HEADER='Subject: for tom'\n"}
+    with filtering(programs, directory, "",
+                   options + "max_spool_entries = 1\n", users) as node:
+        answer = send(node, ["bob@abc.com", "ann@abc.com", "joe@abc.com"])
+        assert answer.text == "451 4.7.1 later", answer
+        expect_logged(directory, "arg1=<joe@abc.com>, "
+                      "relay=host.example [192.0.2.7], "
+                      "reject=451 4.7.1 later\n")
+        answer = send(node, ["bob@abc.com", "tom@abc.com", "eve@abc.com"],
+                      headers=[*HEADERS, ("Cc", "tom@abc.com")])
+        assert answer.text.startswith("451 4.3.1 "), answer
+        expect_logged(directory, "arg1=<a@far.example>, "
+                      "relay=host.example [192.0.2.7], reject=451 4.3.1 ")
+        with open(f"{directory}/stderr") as file:
+            log = file.read()
+        for word in ("Not for bob", "forward=", "header", "vacation"):
+            assert word not in log, log
+
+
 def test_a_refusal_of_what_is_held_is_told(programs, directory):
     """The policy holds it, the recipes refuse it: the log says both."""
     with filtering(programs, directory, "SMTP_REJECT='550 5.7.1 not here'\n",
