@@ -392,15 +392,23 @@ is_one_line(slice text)
 	return true;
 }
 
+/* A bounce goes to who has sent the mail. */
+static bool
+takes_recipient(const struct spool_message *message, slice recipient)
+{
+	return message->kind == SPOOL_BOUNCE ? submit_takes_sender(recipient)
+					     : submit_takes_address(recipient);
+}
+
 static const char *
 problem_of(const struct spool_message *message)
 {
-	if (message->sender.len > 0 && !submit_takes_address(message->sender))
+	if (message->sender.len > 0 && !submit_takes_sender(message->sender))
 		return "its sender is no address";
 	if (message->recipient_count == 0)
 		return "it has no recipient";
 	for (size_t i = 0; i < message->recipient_count; i++) {
-		if (!submit_takes_address(message->recipients[i]))
+		if (!takes_recipient(message, message->recipients[i]))
 			return "a recipient is no address";
 	}
 	if (!is_one_line(message->queue_id) || !is_one_line(message->claim_key))

@@ -65,20 +65,40 @@ is_domain(slice domain)
 	return domain.len > 0 && domain.ptr[0] != '-' && domain.ptr[0] != '/';
 }
 
-bool
-submit_takes_address(slice address)
+/* The local part's length, 0 where it is none or the rest is no domain. */
+static size_t
+measure(slice address)
 {
 	size_t local;
 
 	if (address.len == 0 || address.len > ADDRESS_MAX)
-		return false;
+		return 0;
 	local = local_length(address);
-	if (local == 0 || is_program_or_file(slice_first(address, local)))
-		return false;
-	if (local == address.len)
-		return true;
+	if (local == 0 || local == address.len)
+		return local;
 	return address.ptr[local] == '@' &&
-	       is_domain(slice_from(address, local + 1));
+		       is_domain(slice_from(address, local + 1))
+		   ? local
+		   : 0;
+}
+
+bool
+submit_takes_address(slice address)
+{
+	size_t local = measure(address);
+
+	return local > 0 && !is_program_or_file(slice_first(address, local));
+}
+
+bool
+submit_takes_sender(slice address)
+{
+	size_t local = measure(address);
+
+	if (local > 1 && local < address.len &&
+	    (address.ptr[0] == '/' || address.ptr[0] == '-'))
+		return true;
+	return submit_takes_address(address);
 }
 
 static char *

@@ -36,5 +36,9 @@ enum submit_result submit_message(const struct submission *submission,
  * more than an address: controls, blanks outside of quotes, angle brackets, a
  * leading '|', '/', ':', '-' or backslash, a comma, a route? */
 bool submit_takes_address(slice address);
+/* For a sender, whom the MTA has taken already, and who is but written back to:
+ * the same, and "local@domain" whose local part begins with '/' (X.400 does) or
+ * '-'. In its angle brackets it is no option, and with its domain no file. */
+bool submit_takes_sender(slice address);
 
 #endif

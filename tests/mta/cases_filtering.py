@@ -266,6 +266,21 @@ def test_hostile_senders(bed):
     assert names(here).count("u") == names(here).count("joe"), names(here)
 
 
+def test_senders_like_options_and_files(bed):
+    """Postfix takes the second one alone: allow_min_user."""
+    senders = [f"{local}@other.example"
+               for local in ("-a", "/G=a/S=b")[bed.is_postfix:]]
+    filters.set_users(u="SMTP_ADD_HEADER='X-Seen: u'\n",
+                      ann="EXITCODE=67\n:0\n/dev/null\n")
+    for sender in senders:
+        accepted(bed, "u", "joe", "ann", sender=sender)
+    here, far = arrived(bed)
+    assert names(far) == senders, far
+    assert names(here) == ["joe"] * len(senders) + ["u"] * len(senders), here
+    assert all("X-Seen: u" in content for name, content in here
+               if name == "u"), here
+
+
 def send_quietly(bed, sender):
     """Whatever the MTA thinks of the sender."""
     with bed.dial(CLIENT) as talk:

@@ -471,6 +471,28 @@ START_TEST(addresses_that_are_taken)
 }
 END_TEST
 
+/* clang-format off */
+static const struct {
+	const char *address;
+	bool is_taken;
+} senders[] = {
+	{"a@b.example", true}, {"a", true},
+	{"/G=a/S=b@x.example", true}, {"-a@x.example", true}, {"-oQ/tmp/q@x.example", true},
+	{"/etc/passwd", false}, {"-oQ/tmp/q", false}, {"/@x.example", false}, {"/", false},
+	{"|touch@x.example", false}, {":include:/x@y.example", false},
+	{"\"/a\"@x.example", false}, {"-a@-x.example", false},
+	{"-a b@x.example", false}, {"-a>@x.example", false}, {"", false},
+};
+/* clang-format on */
+
+START_TEST(senders_that_are_taken)
+{
+	ck_assert_msg(submit_takes_sender(slice_from_cstr(
+			  senders[_i].address)) == senders[_i].is_taken,
+	    "%s", senders[_i].address);
+}
+END_TEST
+
 /* Hostile ones, which a command line or a shell would be hurt by. */
 START_TEST(a_sender_does_nothing_but_send)
 {
@@ -501,6 +523,8 @@ main(void)
 	tcase_add_checked_fixture(tcase, set_up, tear_down);
 	tcase_set_timeout(tcase, 60);
 	tcase_add_test(tcase, a_copy_is_sent_with_its_mark);
+	tcase_add_loop_test(tcase, senders_that_are_taken, 0,
+	    sizeof(senders) / sizeof(*senders));
 	tcase_add_test(tcase, a_reply_is_claimed_and_sent_from_nobody);
 	tcase_add_test(tcase, a_repeated_reply_is_dropped);
 	tcase_add_test(tcase, an_unknown_claim_waits);
