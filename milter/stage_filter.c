@@ -109,9 +109,8 @@ tell_recipient(const struct end *end, const struct filter_recipient *r,
 	slice what = is_refused ? r->ran : r->what;
 
 	/* Who refused it has, but for one for whose sake it is deferred. */
-	if (is_news(end, &r->verdict) &&
-	    (outcome->kind != VERDICT_DEFER ||
-		r->verdict.kind == VERDICT_DEFER))
+	if (is_news(end, &r->verdict) && (outcome->kind != VERDICT_DEFER ||
+					     r->verdict.kind == VERDICT_DEFER))
 		stage_record(
 		    end->session, &r->verdict, r->recipient, end->macros);
 	else if (what.len > 0)
@@ -155,8 +154,8 @@ answer_for_absent(const struct end *end, const struct filter_job *job,
 
 	if (!vacation_is_on(job->generation))
 		return NULL;
-	filter_vacation(job, result, end->session->is_local, ret_job,
-	    &recipients, &count);
+	filter_vacation(
+	    job, result, end->session->is_local, ret_job, &recipients, &count);
 	return vacation_answer(ret_job, recipients, count, batch);
 }
 
@@ -168,8 +167,7 @@ write_spool(const struct end *end, const struct filter_job *job,
 	struct vacation_plan *plans;
 
 	if (filter_spool(job, result, batch)) {
-		plans =
-		    answer_for_absent(end, job, result, batch, &vacation);
+		plans = answer_for_absent(end, job, result, batch, &vacation);
 		if (spool_commit(batch)) {
 			vacation_tell(&vacation, plans);
 			return true;

@@ -11,6 +11,7 @@ import re
 import filters
 import policies
 import rediskit
+import sasl
 from cases_filtering import SENDER, arrived, await_spool, header, names
 from daemon import Daemon
 from world import DAEMON_USER, make_directory, write
@@ -33,8 +34,10 @@ def set_away(bed, *users):
         assert done.returncode in (0, 1), done.stderr
 
 
-def send(bed, sender, user, client=CLIENT, number=1):
+def send(bed, sender, user, client=CLIENT, number=1, is_submitted=False):
     with bed.dial(client) as talk:
+        if is_submitted:
+            assert talk.auth_plain(sasl.USER, sasl.PASSWORD)[:3] == "235"
         reply = talk.mail(sender)
         assert reply[:3] == "250", reply
         talk.rcpt(f"{user}@abc.com")
@@ -50,19 +53,22 @@ def replies(mails):
 
 
 def test_two_who_are_away(bed):
-    """Each writes to the other: one reply each, then silence."""
+    """Each writes to the other, one of them authenticated: one reply each,
+    then silence; and none to oneself."""
     set_away(bed, "u", "ann")
     for number in (1, 2):
-        send(bed, "u@abc.com", "ann", number=number)
+        send(bed, "u@abc.com", "ann", number=number, is_submitted=True)
         send(bed, "ann@abc.com", "u", number=number)
         await_spool(bed)
+    send(bed, "ann+lists@abc.com", "ann", is_submitted=True)
     here, far = arrived(bed)
     assert far == [] and replies(here) == ["ann", "u"], (here, far)
-    assert len(here) == 6, names(here)
+    assert len(here) == 7, names(here)
     lines = bed.logged_matching("ruleset=vacation")
     reasons = sorted(re.sub(".*reply=", "", line) for line in lines)
     assert reasons == ["no, reason=null-sender"] * 2 \
-        + ["no, reason=repeated"] * 2 + ["queued"] * 2, lines
+        + ["no, reason=repeated"] * 2 + ["no, reason=self"] \
+        + ["queued"] * 2, lines
 
 
 class Second:

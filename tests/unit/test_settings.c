@@ -105,7 +105,7 @@ static const struct {
 	{"max_reply_length", "960"}, {"max_request_size", "16384"}, {"max_clients", "2000"},
 	{"max_control_clients", "64"}, {"client_resolve", "mta"},
 	{"vacation_message", ""}, {"vacation_interval", "7d"}, {"vacation_interval_min", "1d"},
-	{"vacation_exclude", ""}, {"vacation_submitted", "no"}, {"vacation_rate", "60"},
+	{"vacation_exclude", ""}, {"vacation_submitted", "yes"}, {"vacation_rate", "60"},
 	{"state_directory", ""}, {"sendmail_path", "/usr/sbin/sendmail"},
 	{"max_dynamic_entries", "100000"},
 	{"max_spool_entries", "10000"}, {"max_spool_bytes", "1073741824"},
