@@ -437,6 +437,14 @@ forward(struct run *run, const struct recipe_delivery *delivery,
 	}
 }
 
+static slice
+mailbox_of(const struct run *run)
+{
+	return arena_join(
+	    run->arena, SLICE("/var/mail/"), run->recipient->user, SLICE(""));
+}
+
+/* What a recipe says as $DEFAULT or $ORGMAIL is where mail goes anyway. */
 static void
 put_in_folder(struct run *run, const struct recipe_delivery *delivery,
     const struct mail_text *text)
@@ -448,6 +456,11 @@ put_in_folder(struct run *run, const struct recipe_delivery *delivery,
 	slice folder = folder_name(delivery->name, &owner);
 	slice address;
 
+	if (slice_eq(delivery->name, mailbox_of(run))) {
+		run->recipient->is_kept = true;
+		add_delivery(run, SLICE(""), text);
+		return;
+	}
 	if (!run->recipient->is_local || folder.len == 0) {
 		tell(run, "no folder=" SLICE_FMT,
 		    SLICE_ARG(escaped(run, delivery->name)));
@@ -604,7 +617,7 @@ run_files(struct run *run, const struct recipe_file *const *files, size_t count)
 	const struct settings *settings = run->job->generation->settings;
 	struct arena *arena = run->arena;
 	slice user = run->recipient->user;
-	slice mailbox = arena_join(arena, SLICE("/var/mail/"), user, SLICE(""));
+	slice mailbox = mailbox_of(run);
 	const struct recipe_variable variables[] = {
 	    {SLICE("LOGNAME"), user},
 	    {SLICE("HOME"), run->home},

@@ -132,6 +132,18 @@ def test_three_fates(programs, directory):
             f"arg1=<tom@abc.com>, {relay}, drop\n")
 
 
+def test_the_mailbox_is_no_folder(programs, directory):
+    """Mail that a recipe puts where it would go anyway goes there."""
+    users = {"bob": ":0\n* ^Subject: hello\n$DEFAULT\n\n:0\n/dev/null\n",
+             "ann": ":0c\n! far@away.example\n\n:0\n${ORGMAIL}\n",
+             "tom": "DEFAULT=/dev/null\n:0\n$ORGMAIL\n"}
+    with filtering(programs, directory, "", users=users) as node:
+        for name, words in (("bob", []), ("ann", ["+<far@away.example>"]),
+                            ("tom", [])):
+            answer = send(node, [f"{name}@abc.com"])
+            assert (answer.verdict, edits_of(answer)) == ("c", words), answer
+
+
 def test_one_text_for_all(programs, directory):
     recipes = "SMTP_CHANGE_HEADER='Subject: new'\n" \
         "SMTP_ADD_HEADER='X-Seen: yes'\nSMTP_REMOVE_HEADER='To'\n"
