@@ -574,6 +574,17 @@ exit_text(int status)
 	return SLICE("");
 }
 
+/* Of a message that is put off nothing else tells why. */
+static void
+tell_limit(const struct filter_job *job, const char *limit)
+{
+	if (!job->is_dry)
+		log_line(LOG_WARNING, SLICE_FMT ": recipes: limit=%s",
+		    SLICE_ARG(job->queue_id.len == 0 ? SLICE("NOQUEUE")
+						     : job->queue_id),
+		    limit);
+}
+
 /* A verdict outlives the rc files, which its text may lie in. */
 static void
 judge(struct run *run, const struct recipe_result *result)
@@ -584,6 +595,7 @@ judge(struct run *run, const struct recipe_result *result)
 		tell(run, "drop");
 	if (result->limit != NULL) {
 		tell(run, "limit=%s", result->limit);
+		tell_limit(run->job, result->limit);
 		*verdict = refusal(run, true, SLICE(""));
 	} else if (result->defer.len > 0) {
 		*verdict = refusal(

@@ -165,7 +165,8 @@ intake_add_header(struct intake *intake, slice name, slice value)
 
 	if (intake->keeps_header)
 		add_header_text(intake, name, value);
-	if (!intake->keeps_fields || header_kind(name) == HEADER_OTHER)
+	if (!intake->keeps_fields || intake->has_too_many_fields ||
+	    header_kind(name) == HEADER_OTHER)
 		return;
 	intake->field_bytes += value.len;
 	if (intake->field_count >= (size_t)intake->limits->header_lines ||
@@ -236,12 +237,18 @@ intake_text(struct intake *intake)
 struct verdict
 intake_too_large(const struct intake *intake, struct arena *arena)
 {
+	bool has_many_bytes =
+	    intake->field_bytes > intake->limits->header_bytes;
+
 	return (struct verdict){
 	    .kind = VERDICT_REJECT,
 	    .code = 552,
 	    .enhanced = SLICE("5.0.0"),
-	    .text = arena_printf(arena, "Headers too large (%lu max)",
-		intake->limits->header_bytes),
+	    .text = has_many_bytes
+			? arena_printf(arena, "Headers too large (%lu max)",
+			      intake->limits->header_bytes)
+			: arena_printf(arena, "Too many header lines (%d max)",
+			      intake->limits->header_lines),
 	    .rule = "limits",
 	};
 }

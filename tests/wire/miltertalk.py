@@ -50,6 +50,16 @@ class Talk:
         packet = command.encode() + data
         self._socket.sendall(struct.pack(">I", len(packet)) + packet)
 
+    def flood(self, command, data, count):
+        """The same packet again and again, where no answer is wanted."""
+        assert self.steps & NO_REPLY[command], (command, self.steps)
+        packet = command.encode() + data
+        packet = struct.pack(">I", len(packet)) + packet
+        at_once = max(1, 1000000 // len(packet))
+        while count > 0:
+            self._socket.sendall(packet * min(count, at_once))
+            count -= at_once
+
     def _read(self, size):
         data = b""
         while len(data) < size:

@@ -20,7 +20,7 @@ from daemon import Programs
 from results import Results, chosen, tests_of
 
 CASES = ("sessions", "intake", "stages", "hostile", "filter", "process",
-         "reload", "patterns", "stop")
+         "limits", "reload", "patterns", "stop")
 
 
 def arguments():
