@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "milter/filter_vacation.h"
 
+#include "milter/decode.h"
+
+#include <string.h>
+
 enum { PATIENCE_MS = 4000, NAME_BUCKETS = 256 };
 
 struct counted {
@@ -66,6 +70,22 @@ list_fields(struct arena *arena, slice header, struct vacation_job *job)
 	job->field_count = count;
 }
 
+/* Empty where the field itself says it: it has no encoded words. */
+static slice
+decoded_subject(struct arena *arena, slice header)
+{
+	struct mail_field field;
+	slice text;
+
+	if (!mail_field_find(header, SLICE("Subject"), &field) ||
+	    field.value.len == 0 ||
+	    memmem(field.value.ptr, field.value.len, "=?", 2) == NULL)
+		return SLICE("");
+	text = decode_header(
+	    arena, arena_join(arena, field.whole, SLICE("\n"), SLICE("")));
+	return slice_trim(slice_from(text, slice_index(text, ':') + 1));
+}
+
 static unsigned
 count_given(const struct filter_result *result, slice given)
 {
@@ -96,6 +116,7 @@ filter_vacation(const struct filter_job *job,
 	    .verdict = result->verdict.kind,
 	    .deadline = deadline_in(PATIENCE_MS)};
 	list_fields(d->arena, job->came.header, ret_job);
+	ret_job->subject = decoded_subject(d->arena, job->came.header);
 	for (size_t i = 0; i < result->count; i++) {
 		const struct filter_recipient *r = &result->recipients[i];
 
