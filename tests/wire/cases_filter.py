@@ -507,6 +507,73 @@ def test_killed_between_spool_and_verdict(programs, directory):
             time.sleep(0.02)
 
 
+def vacation_script(directory):
+    """A sendmail that ends milterd when it is told to: before it has taken the
+    mail, or behind that."""
+    with open(f"{directory}/sendmail", "w") as file:
+        file.write(f"""#!/bin/sh
+fault=$(cat {directory}/fault)
+: > {directory}/fault
+[ "$fault" = before ] && kill -9 $PPID && exit 75
+for a; do echo "$a"; done >> {directory}/taken
+cat > /dev/null
+[ "$fault" = behind ] && kill -9 $PPID
+exit 0
+""")
+
+
+def test_vacation_killed(programs, directory):
+    """milterd dies between any two steps of a reply: the sender never hears
+    twice, and once he has heard this is not forgotten."""
+    with open(f"{directory}/bob.msg", "w") as file:
+        file.write("I am away.\n")
+    options = f'vacation_message = "{directory}/%u.msg"\nvacation_rate = 0\n'
+    taken = {}
+
+    def count(name):
+        with contextlib.suppress(FileNotFoundError):
+            with open(f"{directory}/taken") as file:
+                return file.read().split("\n").count(f"<{name}@far.example>")
+        return 0
+
+    def write_to_bob(name):
+        answer = send(node, ["bob@abc.com"], sender=f"{name}@far.example")
+        assert answer.verdict == "c", answer
+
+    def die(name, fault, pause):
+        with open(f"{directory}/fault", "w") as file:
+            file.write(fault)
+        write_to_bob(name)
+        if pause is None:
+            assert node.daemon.wait(10) == -9
+        else:
+            time.sleep(pause)
+            node.daemon.kill()
+        taken[name] = count(name)
+        node.daemon.start()
+
+    def await_spool():
+        end = time.monotonic() + 10
+        while os.listdir(f"{directory}/state/spool/queue"):
+            assert time.monotonic() < end, \
+                os.listdir(f"{directory}/state/spool/queue")
+            time.sleep(0.01)
+
+    with filtering(programs, directory, "", options) as node:
+        vacation_script(directory)
+        die("before", "before", None)
+        die("behind", "behind", None)
+        assert taken == {"before": 0, "behind": 1}, taken
+        for turn in range(12):
+            die(f"t{turn}", "", turn * 0.001)
+        await_spool()
+        for name in taken:
+            write_to_bob(name)
+        await_spool()
+        twice = {name: count(name) for name in taken if count(name) > 1}
+        assert not twice and count("behind") == 1, twice
+
+
 def test_hostile_words(programs, directory):
     """What a client says is no command, no option and no second field."""
     users = {"bob": ":0\n* ^Subject: *\\/.*\n{\n"
