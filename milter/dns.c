@@ -18,6 +18,7 @@
 #include "milter/dns.h"
 
 #include "milter/dns_cache.h"
+#include "milter/threads.h"
 
 #include <ares.h>
 #include <errno.h>
@@ -96,17 +97,6 @@ open_slot(struct dns *dns, enum dns_type type, slice name)
 	return slot;
 }
 
-static void
-init_condition(pthread_cond_t *condition)
-{
-	pthread_condattr_t attributes;
-
-	(void)pthread_condattr_init(&attributes);
-	(void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-	(void)pthread_cond_init(condition, &attributes);
-	(void)pthread_condattr_destroy(&attributes);
-}
-
 static struct question *
 question_new(struct dns *dns, enum dns_type type, slice name)
 {
@@ -115,7 +105,7 @@ question_new(struct dns *dns, enum dns_type type, slice name)
 	*question =
 	    (struct question){.dns = dns, .type = type, .name_len = name.len};
 	memcpy(question->name, name.ptr, name.len);
-	init_condition(&question->answered);
+	threads_init_condition(&question->answered);
 	return question;
 }
 
@@ -566,16 +556,9 @@ free_parts(struct dns *dns)
 static bool
 start(struct dns *dns, slice server, struct error *error)
 {
-	int failure;
-
-	if (!open_descriptors(dns, error) || !open_channels(dns, error) ||
-	    !set_server(dns, server, error))
-		return false;
-	failure = pthread_create(&dns->thread, NULL, run, dns);
-	if (failure != 0)
-		return error_set(error, "cannot start the DNS thread: %s",
-		    strerror(failure));
-	return true;
+	return open_descriptors(dns, error) && open_channels(dns, error) &&
+	       set_server(dns, server, error) &&
+	       threads_start(&dns->thread, run, dns, error);
 }
 
 struct dns *

@@ -7,10 +7,8 @@
 #include "base/arena.h"
 #include "base/deadline.h"
 #include "milter/dynamic.h"
+#include "milter/threads.h"
 
-#include <pthread.h>
-#include <string.h>
-#include <sysexits.h>
 #include <time.h>
 
 enum { RESYNC_MS = 5 * 60 * 1000, PAUSE_MS = 200 };
@@ -98,15 +96,5 @@ run(void *context)
 bool
 dynamic_fleet_start(struct service *service, struct error *error)
 {
-	pthread_t thread;
-	int problem = pthread_create(&thread, NULL, run, service);
-
-	if (problem == 0) {
-		(void)pthread_detach(thread);
-		return true;
-	}
-	(void)error_set(error, "cannot start a thread: %s", strerror(problem));
-	if (error != NULL)
-		error->exit_code = EX_OSERR;
-	return false;
+	return threads_start(NULL, run, service, error);
 }

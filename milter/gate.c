@@ -21,7 +21,6 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <sysexits.h>
 #include <syslog.h>
 #include <unistd.h>
 
@@ -137,7 +136,7 @@ static void
 look(int *ms_to_next_line)
 {
 	unsigned long left = descriptors_left();
-	bool has_thread = threads_keep_spare();
+	bool has_thread = threads_fill_reserve();
 
 	if (!gate.is_shut && (left < gate.reserve || !has_thread)) {
 		gate.lacks_threads = !has_thread;
@@ -176,24 +175,6 @@ run(void *unused)
 	return NULL;
 }
 
-static bool
-start_thread(struct error *error)
-{
-	pthread_condattr_t attributes;
-	int problem;
-
-	(void)pthread_condattr_init(&attributes);
-	(void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-	(void)pthread_cond_init(&gate.wake, &attributes);
-	(void)pthread_condattr_destroy(&attributes);
-	problem = pthread_create(&gate.thread, NULL, run, NULL);
-	if (problem != 0)
-		return error_set(
-		    error, "cannot start a thread: %s", strerror(problem));
-	gate.running = true;
-	return true;
-}
-
 bool
 gate_start(int listening, unsigned long limit, struct error *error)
 {
@@ -208,9 +189,11 @@ gate_start(int listening, unsigned long limit, struct error *error)
 	gate.listening = listening;
 	gate.limit = limit;
 	gate.reserve = limit / 16 < RESERVE_MIN ? RESERVE_MIN : limit / 16;
-	if (!threads_keep_spare())
+	if (!threads_fill_reserve())
 		return error_set(error, "cannot start a thread");
-	return start_thread(error);
+	threads_init_condition(&gate.wake);
+	gate.running = threads_start(&gate.thread, run, NULL, error);
+	return gate.running;
 }
 
 void

@@ -23,7 +23,8 @@ int gate_next_descriptor(void);
 /* `limit`: the limit of open files. Without a gate (no socket of its own can
  * be made) milterd works too; then this is false and says why. */
 bool gate_start(int listening, unsigned long limit, struct error *error);
-/* The thread in reserve is at work: at once, until there is another. */
+/* One of the threads in reserve is at work: at once, until there is another.
+ */
 void gate_shut_for_threads(void);
 /* For good: new connections wait until the process ends. */
 void gate_shut_for_good(void);

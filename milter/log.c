@@ -15,6 +15,7 @@
 
 #include "base/arena.h"
 #include "milter/log_private.h"
+#include "milter/threads.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -387,8 +388,6 @@ set_target(const struct log_options *options, struct error *error)
 bool
 log_start(const struct log_options *options, struct error *error)
 {
-	int failure;
-
 	if (!set_target(options, error))
 		return false;
 	log_set_level(options->level);
@@ -398,11 +397,9 @@ log_start(const struct log_options *options, struct error *error)
 	queue.dropped = queue.untold = 0;
 	queue.stopping = queue.idle = false;
 	(void)pthread_cond_init(&queue.wake, NULL);
-	failure = pthread_create(&queue.thread, NULL, run, NULL);
-	if (failure != 0) {
+	if (!threads_start(&queue.thread, run, NULL, error)) {
 		free(queue.ring);
-		return error_set(error, "cannot start the log thread: %s",
-		    strerror(failure));
+		return false;
 	}
 	(void)pthread_mutex_lock(&queue.lock);
 	queue.running = true;

@@ -30,6 +30,7 @@
 #include "milter/server.h"
 #include "milter/socketmap.h"
 #include "milter/spool.h"
+#include "milter/threads.h"
 #include "milter/vacation_claim.h"
 #include "milter/watch.h"
 
@@ -355,21 +356,6 @@ listen_to_signals(void)
 }
 
 static bool
-start_thread(void *(*body)(void *), struct error *error)
-{
-	pthread_t thread;
-	int problem = pthread_create(&thread, NULL, body, NULL);
-
-	if (problem == 0) {
-		(void)pthread_detach(thread);
-		return true;
-	}
-	(void)error_set(error, "cannot start a thread: %s", strerror(problem));
-	error->exit_code = EX_OSERR;
-	return false;
-}
-
-static bool
 open_doors(struct service *service, const struct settings *settings,
     unsigned long file_limit, struct error *error)
 {
@@ -447,11 +433,12 @@ start_threads(struct service *service, struct error *error)
 	if (!watch_start(callbacks_address(), error) ||
 	    (service->redis != NULL &&
 		!redis_state_start(service->redis, error)) ||
-	    !replica_start(service, error) || !start_thread(run_usr1, error))
+	    !replica_start(service, error) ||
+	    !threads_start(NULL, run_usr1, NULL, error))
 		return false;
 	/* libmilter last: a signal before this thread listens would be its. */
 	listen_to_signals();
-	return start_thread(run_libmilter, error);
+	return threads_start(NULL, run_libmilter, NULL, error);
 }
 
 static bool

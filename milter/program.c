@@ -7,6 +7,7 @@
 
 #include "maps/safe_file.h"
 #include "milter/child.h"
+#include "milter/threads.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -25,12 +26,7 @@ static struct {
 static void
 init_running(void)
 {
-	pthread_condattr_t attributes;
-
-	(void)pthread_condattr_init(&attributes);
-	(void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-	(void)pthread_cond_init(&running.changed, &attributes);
-	(void)pthread_condattr_destroy(&attributes);
+	threads_init_condition(&running.changed);
 }
 
 /* False when there is no room until the deadline. */

@@ -2,6 +2,7 @@
 #include "milter/redis_state.h"
 
 #include "milter/log.h"
+#include "milter/threads.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -257,17 +258,7 @@ run(void *context)
 bool
 redis_state_start(struct redis_state *state, struct error *error)
 {
-	pthread_t thread;
-	int problem = pthread_create(&thread, NULL, run, state);
-
-	if (problem == 0) {
-		(void)pthread_detach(thread);
-		return true;
-	}
-	(void)error_set(error, "cannot start a thread: %s", strerror(problem));
-	if (error != NULL)
-		error->exit_code = EX_OSERR;
-	return false;
+	return threads_start(NULL, run, state, error);
 }
 
 struct redis_state *

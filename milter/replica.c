@@ -5,6 +5,7 @@
 #include "milter/log.h"
 #include "milter/redis_state.h"
 #include "milter/reload.h"
+#include "milter/threads.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -34,7 +35,6 @@ struct replica {
 	slice name;
 	const char *copy; /* directory of the last good copy, or NULL */
 	int wake_fd;
-	pthread_t thread;
 	atomic_bool is_running;
 	atomic_bool stopping;
 	atomic_bool is_current;
@@ -594,19 +594,11 @@ bool
 replica_start(struct service *service, struct error *error)
 {
 	struct replica *replica = service->replica;
-	int problem;
 
 	if (replica == NULL)
 		return true;
 	atomic_store(&replica->is_running, true);
-	problem = pthread_create(&replica->thread, NULL, run, replica);
-	if (problem == 0) {
-		(void)pthread_detach(replica->thread);
-		return true;
-	}
-	(void)error_set(error, "cannot start a thread: %s", strerror(problem));
-	error->exit_code = EX_OSERR;
-	return false;
+	return threads_start(NULL, run, replica, error);
 }
 
 void

@@ -19,10 +19,10 @@
 
 #include "base/deadline.h"
 #include "milter/log.h"
+#include "milter/threads.h"
 
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -38,7 +38,6 @@
 #define HALF_REQUEST_MS 1000
 #define COMPLAIN_EVERY_MS 10000
 #define DRAIN_MS 5000
-#define WORKER_STACK ((size_t)1024 * 1024)
 
 enum connection_state { READING, WORKING, WRITING };
 
@@ -199,27 +198,13 @@ work(void *context)
 	return NULL;
 }
 
-static bool
-start_thread(pthread_t *ret_thread, void *(*run)(void *), void *context)
-{
-	pthread_attr_t attributes;
-	bool is_started;
-
-	if (pthread_attr_init(&attributes) != 0)
-		return false;
-	is_started =
-	    pthread_attr_setstacksize(&attributes, WORKER_STACK) == 0 &&
-	    pthread_create(ret_thread, &attributes, run, context) == 0;
-	(void)pthread_attr_destroy(&attributes);
-	return is_started;
-}
-
 /* With the lock held. */
 static bool
 add_worker(struct server *server)
 {
 	if (server->worker_count == server->kind->workers_max ||
-	    !start_thread(&server->workers[server->worker_count], work, server))
+	    !threads_start(&server->workers[server->worker_count], work, server,
+		NULL))
 		return false;
 	server->worker_count++;
 	return true;
@@ -680,7 +665,8 @@ run(struct server *server)
 	has_worker = add_worker(server);
 	(void)pthread_mutex_unlock(&server->lock);
 	server->is_running = has_worker && prepare(server) &&
-			     start_thread(&server->loop, run_loop, server);
+			     threads_start(&server->loop, run_loop, server,
+				 NULL);
 	if (server->is_running)
 		return;
 	log_line(LOG_CRIT, "%s: cannot start, " SLICE_FMT " is closed",
@@ -692,15 +678,8 @@ run(struct server *server)
 void
 server_run_all(void)
 {
-	sigset_t all;
-	sigset_t old;
-
-	/* Signals are the main thread's. */
-	(void)sigfillset(&all);
-	(void)pthread_sigmask(SIG_SETMASK, &all, &old);
 	for (struct server *s = servers; s != NULL; s = s->next)
 		run(s);
-	(void)pthread_sigmask(SIG_SETMASK, &old, NULL);
 }
 
 static void

@@ -10,18 +10,17 @@
 #include "milter/spool_file.h"
 #include "milter/spool_queue.h"
 #include "milter/submit.h"
+#include "milter/threads.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/stat.h>
-#include <sysexits.h>
 #include <syslog.h>
 #include <unistd.h>
 
@@ -213,29 +212,6 @@ run(void *unused)
 	return NULL;
 }
 
-/* Signals are for others. */
-static bool
-start_thread(struct error *error)
-{
-	pthread_t thread;
-	sigset_t all;
-	sigset_t before;
-	int problem;
-
-	(void)sigfillset(&all);
-	(void)pthread_sigmask(SIG_SETMASK, &all, &before);
-	problem = pthread_create(&thread, NULL, run, NULL);
-	(void)pthread_sigmask(SIG_SETMASK, &before, NULL);
-	if (problem != 0) {
-		error->exit_code = EX_OSERR;
-		return error_set(
-		    error, "cannot start a thread: %s", strerror(problem));
-	}
-	(void)pthread_detach(thread);
-	spool.threads++;
-	return true;
-}
-
 /*
  * Starting and stopping.
  */
@@ -292,23 +268,12 @@ take_up(int directory_fd, const char *name)
 	spool.replies += entry->is_reply;
 }
 
-static void
-init_condition(void)
-{
-	pthread_condattr_t attributes;
-
-	(void)pthread_condattr_init(&attributes);
-	(void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-	(void)pthread_cond_init(&spool.changed, &attributes);
-	(void)pthread_condattr_destroy(&attributes);
-}
-
 bool
 spool_start(const struct spool_options *options, struct error *error)
 {
 	if (!spool_dir_open(&spool.dir, options->directory, error))
 		return false;
-	init_condition();
+	threads_init_condition(&spool.changed);
 	(void)getrandom(&spool.first_name, sizeof(spool.first_name), 0);
 	spool.options = *options;
 	spool.status = (struct spool_status){.is_open = true};
@@ -323,8 +288,10 @@ spool_start(const struct spool_options *options, struct error *error)
 	lock();
 	spool.is_open = true;
 	for (int i = 0; i < WORKERS; i++) {
-		if (start_thread(error))
+		if (threads_start(NULL, run, NULL, error)) {
+			spool.threads++;
 			continue;
+		}
 		unlock();
 		spool_stop();
 		return false;

@@ -9,7 +9,6 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <pwd.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -18,6 +17,7 @@
 #include "base/error.h"
 #include "base/strbuf.h"
 #include "maps/safe_file.h"
+#include "milter/threads.h"
 
 enum {
 	NAME_MOST = 255,
@@ -453,29 +453,15 @@ run(void *unused)
 	return NULL;
 }
 
-/* Signals are for others. */
 static bool
 start(void)
 {
-	pthread_condattr_t attributes;
-	pthread_t thread;
-	sigset_t all;
-	sigset_t before;
-
 	if (files.is_started)
 		return true;
 	files.end = &files.first;
-	(void)pthread_condattr_init(&attributes);
-	(void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-	(void)pthread_cond_init(&files.changed, &attributes);
-	(void)pthread_condattr_destroy(&attributes);
-	(void)sigfillset(&all);
-	(void)pthread_sigmask(SIG_SETMASK, &all, &before);
-	files.is_started = pthread_create(&thread, NULL, run, NULL) == 0;
-	(void)pthread_sigmask(SIG_SETMASK, &before, NULL);
-	if (files.is_started)
-		(void)pthread_detach(thread);
-	else
+	threads_init_condition(&files.changed);
+	files.is_started = threads_start(NULL, run, NULL, NULL);
+	if (!files.is_started)
 		(void)pthread_cond_destroy(&files.changed);
 	return files.is_started;
 }

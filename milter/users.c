@@ -15,11 +15,11 @@
 #include <errno.h>
 #include <pthread.h>
 #include <pwd.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/deadline.h"
+#include "milter/threads.h"
 
 enum {
 	PATIENCE_MS = 1000,
@@ -168,28 +168,14 @@ run(void *unused)
 	return NULL;
 }
 
-/* Signals are for others. */
 static bool
 start(void)
 {
-	pthread_condattr_t attributes;
-	pthread_t thread;
-	sigset_t all;
-	sigset_t before;
-
 	if (users.is_started)
 		return true;
-	(void)pthread_condattr_init(&attributes);
-	(void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-	(void)pthread_cond_init(&users.changed, &attributes);
-	(void)pthread_condattr_destroy(&attributes);
-	(void)sigfillset(&all);
-	(void)pthread_sigmask(SIG_SETMASK, &all, &before);
-	users.is_started = pthread_create(&thread, NULL, run, NULL) == 0;
-	(void)pthread_sigmask(SIG_SETMASK, &before, NULL);
-	if (users.is_started)
-		(void)pthread_detach(thread);
-	else
+	threads_init_condition(&users.changed);
+	users.is_started = threads_start(NULL, run, NULL, NULL);
+	if (!users.is_started)
 		(void)pthread_cond_destroy(&users.changed);
 	return users.is_started;
 }

@@ -6,9 +6,9 @@
 #include "milter/watch.h"
 
 #include "base/deadline.h"
+#include "milter/threads.h"
 
 #include <arpa/inet.h>
-#include <errno.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <pthread.h>
@@ -16,7 +16,6 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <sysexits.h>
 #include <unistd.h>
 
 enum { SLOW_MS = 50, KICK_MS = 20 };
@@ -192,25 +191,12 @@ set_address(slice socket, struct error *error)
 bool
 watch_start(slice socket, struct error *error)
 {
-	pthread_condattr_t attributes;
-	int problem;
-
 	if (!set_address(socket, error))
 		return false;
-	(void)pthread_condattr_init(&attributes);
-	(void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-	(void)pthread_cond_init(&watch.wake, &attributes);
-	(void)pthread_condattr_destroy(&attributes);
+	threads_init_condition(&watch.wake);
 	watch.stopping = false;
-	problem = pthread_create(&watch.thread, NULL, run, NULL);
-	if (problem != 0) {
-		(void)error_set(
-		    error, "cannot start a thread: %s", strerror(problem));
-		error->exit_code = EX_OSERR;
-		return false;
-	}
-	watch.running = true;
-	return true;
+	watch.running = threads_start(&watch.thread, run, NULL, error);
+	return watch.running;
 }
 
 void

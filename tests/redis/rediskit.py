@@ -19,9 +19,12 @@ BOUND_MS = 250 + 100 * SLOWER
 
 
 def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A node of a Redis Cluster takes the port 10,000 above its own as well."""
+    while True:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            if probe.getsockname()[1] <= 65535 - 10000:
+                return probe.getsockname()[1]
 
 
 def until(what, seconds=10, pause=0.02):
