@@ -15,6 +15,9 @@
 #include <syslog.h>
 
 enum {
+	/* Nothing of it was heard for so long: it is over. One answer in time
+	 * among many that are late is no sign of that. */
+	TROUBLE_OVER_MS = 2 * 1000,
 	REFUSALS_OVER_MS = 10 * 1000,
 	QUIET_MS = 60 * 1000, /* between two lines about two troubles */
 	LOOK_MS = 1000,
@@ -90,8 +93,10 @@ is_refusal(enum redis_trouble trouble)
 static bool
 is_over(const struct redis_state *state)
 {
-	return !is_refusal(state->report.trouble) ||
-	       deadline_now() - state->heard_at >= REFUSALS_OVER_MS;
+	return !state->report.is_tried ||
+	       deadline_now() - state->heard_at >=
+		   (is_refusal(state->report.trouble) ? REFUSALS_OVER_MS
+						      : TROUBLE_OVER_MS);
 }
 
 static int
