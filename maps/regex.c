@@ -344,72 +344,103 @@ on_payment(pcre2_callout_block *place, void *context)
 	return 0;
 }
 
+struct regex_room {
+	pcre2_match_data *data;
+	pcre2_match_context *paid; /* NULL before a match is paid for */
+};
+
+/* pcre2_match() comes to the same, after many questions. */
+static int
+run_quickly(const struct regex *regex, const struct regex_subject *subject,
+    pcre2_match_data *data, pcre2_match_context *limits)
+{
+	if (regex->has_jit && !regex->is_utf && subject->options == 0 &&
+	    subject->from <= subject->text.len)
+		return pcre2_jit_match(regex->code, bytes_of(subject->text),
+		    subject->text.len, subject->from, 0, data, limits);
+	return run(regex, subject, data, limits);
+}
+
+/* The limits are those of all patterns. */
 static int
 run_paid(const struct regex *regex, const struct regex_subject *subject,
-    pcre2_match_data *data)
+    struct regex_room *room)
 {
 	struct payment payment = {subject->steps, subject->from};
-	pcre2_match_context *limits = pcre2_match_context_copy(regex->limits);
-	int result = PCRE2_ERROR_NOMEMORY;
 
-	if (limits == NULL)
-		return result;
-	(void)pcre2_set_callout(limits, on_payment, &payment);
-	result = run(regex, subject, data, limits);
-	pcre2_match_context_free(limits);
-	return result;
+	if (room->paid == NULL)
+		room->paid = make_limits();
+	if (room->paid == NULL)
+		return PCRE2_ERROR_NOMEMORY;
+	(void)pcre2_set_callout(room->paid, on_payment, &payment);
+	return run_quickly(regex, subject, room->data, room->paid);
 }
 
 static int
 run_within_limits(const struct regex *regex,
-    const struct regex_subject *subject, pcre2_match_data *data)
+    const struct regex_subject *subject, struct regex_room *room)
 {
+	pcre2_match_data *data = room->data;
 	int result;
 
 	if (subject->steps != NULL)
-		return run_paid(regex, subject, data);
-	/* pcre2_match() comes to the same, after many questions. */
-	if (regex->has_jit && !regex->is_utf && subject->options == 0 &&
-	    subject->from <= subject->text.len)
-		result = pcre2_jit_match(regex->code, bytes_of(subject->text),
-		    subject->text.len, subject->from, 0, data, regex->limits);
-	else
-		result = run(regex, subject, data, regex->limits);
+		return run_paid(regex, subject, room);
+	result = run_quickly(regex, subject, data, regex->limits);
 	if (result == PCRE2_ERROR_JIT_STACKLIMIT)
 		result = run_on_large_stack(regex, subject, data);
 	return result;
 }
 
-/* There is no such struct: it is PCRE2's. */
+static bool
+make_room(struct regex_room *room, size_t groups)
+{
+	*room = (struct regex_room){
+	    .data = pcre2_match_data_create((uint32_t)groups + 1, NULL)};
+	return room->data != NULL;
+}
+
+static void
+give_room_back(struct regex_room *room)
+{
+	pcre2_match_data_free(room->data);
+	pcre2_match_context_free(room->paid);
+}
+
 struct regex_room *
 regex_room_new(size_t groups)
 {
-	return (struct regex_room *)pcre2_match_data_create(
-	    (uint32_t)groups + 1, NULL);
+	struct regex_room *room = xmalloc(sizeof(*room));
+
+	if (make_room(room, groups))
+		return room;
+	free(room);
+	return NULL;
 }
 
 void
 regex_room_free(struct regex_room *room)
 {
-	pcre2_match_data_free((pcre2_match_data *)room);
+	if (room == NULL)
+		return;
+	give_room_back(room);
+	free(room);
 }
 
 enum regex_result
 regex_match(const struct regex *regex, const struct regex_subject *subject,
     struct regex_match *ret_match)
 {
-	struct regex_room *own =
-	    ret_match->memory == NULL ? regex_room_new(regex->groups) : NULL;
-	pcre2_match_data *data = (pcre2_match_data *)(own == NULL
-		? ret_match->memory
-		: own);
+	struct regex_room own = {.data = NULL};
+	struct regex_room *room = ret_match->memory;
 	int result = PCRE2_ERROR_NOMEMORY;
 
-	if (data != NULL)
-		result = run_within_limits(regex, subject, data);
+	if (room == NULL && make_room(&own, regex->groups))
+		room = &own;
+	if (room != NULL)
+		result = run_within_limits(regex, subject, room);
 	if (result >= 0)
-		take_groups(subject->text, data, regex, ret_match);
-	regex_room_free(own);
+		take_groups(subject->text, room->data, regex, ret_match);
+	give_room_back(&own);
 	if (result >= 0)
 		return REGEX_MATCH;
 	if (result == PCRE2_ERROR_NOMATCH)

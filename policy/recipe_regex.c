@@ -3,6 +3,7 @@
 
 #include "maps/regex.h"
 #include "policy/recipe_automaton.h"
+#include "policy/recipe_literal.h"
 #include "policy/recipe_pattern.h"
 #include "policy/recipe_translate.h"
 
@@ -14,6 +15,8 @@
 #define STEPS_OF_MATCH 1000000
 #define STEPS_OF_MESSAGE 10000000
 #define BYTES_OF_STEP 8
+/* Headers mostly are no larger. */
+#define LOWERED_MAX ((size_t)64 * 1024)
 
 /*
  * PCRE2 looks where a match begins, and mostly finds none, which is the quick
@@ -24,6 +27,7 @@
 struct recipe_regex {
 	const struct automaton *automaton;
 	struct regex *finder; /* may be NULL */
+	slice literal; /* in lower case; empty: unknown, or case matters */
 	bool has_split;
 };
 
@@ -69,6 +73,8 @@ recipe_regex_compile(struct arena *arena, slice pattern,
 	regex = ARENA_NEW(arena, struct recipe_regex);
 	regex->automaton = automaton_new(arena, &tree);
 	regex->finder = options.once ? NULL : make_finder(&tree);
+	if (regex->finder != NULL && tree.ignore_case)
+		regex->literal = recipe_literal(arena, &tree);
 	regex->has_split = tree.has_split;
 	if (ret_note != NULL)
 		ret_note->is_unbalanced = tree.is_unbalanced;
@@ -95,6 +101,19 @@ recipe_matcher_init(
 	*matcher = (struct recipe_matcher){.arena = arena,
 	    .steps_left = STEPS_OF_MESSAGE + size / 2,
 	    .steps_match = STEPS_OF_MATCH + size / BYTES_OF_STEP};
+}
+
+void
+recipe_matcher_keep_room(struct recipe_matcher *matcher)
+{
+	matcher->room = regex_room_new(0);
+}
+
+void
+recipe_matcher_done(struct recipe_matcher *matcher)
+{
+	regex_room_free(matcher->room);
+	matcher->room = NULL;
 }
 
 static bool
@@ -132,13 +151,47 @@ find_start(const struct recipe_regex *regex, struct recipe_matcher *matcher,
 	    .from = (size_t)(*from + 1),
 	    .steps = &left};
 	slice whole;
-	struct regex_match match = {.groups = &whole, .room = 1};
+	struct regex_match match = {
+	    .groups = &whole, .room = 1, .memory = matcher->room};
 	enum regex_result result = regex_match(regex->finder, &subject, &match);
 
 	matcher->steps_left -= most - left;
 	if (result == REGEX_MATCH)
 		*from = whole.ptr - area.ptr;
 	return result;
+}
+
+/* The newlines around the area are part of it here. */
+static slice
+lowered(struct recipe_matcher *matcher, slice area)
+{
+	size_t len = area.len + 2;
+
+	if (matcher->lowered_of.ptr == area.ptr &&
+	    matcher->lowered_of.len == area.len)
+		return (slice){matcher->lowered, len};
+	/* Areas may take turns: the room is made a few times at most. */
+	if (len > matcher->lowered_room) {
+		matcher->lowered_room = len * 2;
+		matcher->lowered = arena_alloc(matcher->arena, len * 2);
+	}
+	for (size_t i = 0; i < len; i++)
+		matcher->lowered[i] = ascii_lower(area.ptr[(ptrdiff_t)i - 1]);
+	matcher->lowered_of = area;
+	return (slice){matcher->lowered, len};
+}
+
+static bool
+may_match(const struct recipe_regex *regex, struct recipe_matcher *matcher,
+    slice area)
+{
+	slice text;
+
+	if (regex->literal.len == 0 || area.len > LOWERED_MAX)
+		return true;
+	text = lowered(matcher, area);
+	return memmem(text.ptr, text.len, regex->literal.ptr,
+		   regex->literal.len) != NULL;
 }
 
 /* The automaton takes over at the first place where a match begins. None may
@@ -148,6 +201,10 @@ search(const struct recipe_regex *regex, struct recipe_matcher *matcher,
     struct automaton_search *where, struct automaton_found *ret_found)
 {
 	if (regex->finder != NULL) {
+		/* Only where all of the area is to be searched: a count of
+		 * matches would look for it as often as there are some. */
+		if (where->from < 0 && !may_match(regex, matcher, where->area))
+			return RECIPE_NO_MATCH;
 		switch (find_start(regex, matcher, where->area, &where->from)) {
 		case REGEX_NO_MATCH:
 			return RECIPE_NO_MATCH;

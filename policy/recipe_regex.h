@@ -61,18 +61,28 @@ void recipe_regex_free(struct recipe_regex *regex);
 /* Does the expression have a `\/`? */
 bool recipe_regex_has_split(const struct recipe_regex *regex);
 
-/* What one message's matching may cost, and the memory it works in. */
+/* What one message's matching may cost, and the memory it works in. An area
+ * stays as it is while the matcher is in use. */
 struct recipe_matcher {
 	struct arena *arena;
 	unsigned long steps_left;  /* of the message */
 	unsigned long steps_match; /* of one match, at most */
 	struct recipe_threads *threads;
+	slice lowered_of; /* the area last seen, and it in lower case */
+	char *lowered;
+	size_t lowered_room;
+	struct regex_room *room; /* NULL: each match makes its own */
 };
 
 /* A matcher for a message of `size` bytes. It allocates in `arena` what its
  * largest expression needs, once. */
 void recipe_matcher_init(
     struct recipe_matcher *matcher, struct arena *arena, size_t size);
+
+/* For many matches: what they need beside the arena, until
+ * recipe_matcher_done(). */
+void recipe_matcher_keep_room(struct recipe_matcher *matcher);
+void recipe_matcher_done(struct recipe_matcher *matcher);
 
 enum recipe_answer { RECIPE_NO_MATCH, RECIPE_MATCHED, RECIPE_LIMIT };
 

@@ -406,10 +406,12 @@ recipe_run(struct arena *arena, const struct recipe_file *const *files,
 	strbuf_init(&run.log, arena);
 	recipe_matcher_init(&run.matcher, arena,
 	    input->header.len + input->body.len);
+	recipe_matcher_keep_room(&run.matcher);
 	begin_machine(&m, input);
 	for (size_t i = file_count; i-- > 0;)
 		enter_file(&m, files[i]);
 	run_to_end(&m);
+	recipe_matcher_done(&run.matcher);
 	result.exit_code = exit_code_of(&m);
 	result.log = strbuf_slice(&run.log);
 	return result;
