@@ -21,6 +21,7 @@ case may say why milterd differs ("-- differs reason"): then it must.
 """
 
 import argparse
+import concurrent.futures
 import contextlib
 import ctypes
 import glob
@@ -56,6 +57,7 @@ Last line.
 """
 
 HOST = os.uname().nodename      # procmail's idea of it
+AT_ONCE = 8                     # procmail sleeps more than it works
 
 # Who it is forwarded to, and what is sent.
 SENDMAIL = """\
@@ -175,6 +177,10 @@ def without_from(text):
 PR_SET_CHILD_SUBREAPER = 36
 
 
+def adopt_orphans():
+    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
 def wait_for_orphans():
     """procmail does not wait for what it has written to, unless told."""
     with contextlib.suppress(ChildProcessError):
@@ -278,13 +284,15 @@ def arguments():
 
 def main():
     options = arguments()
-    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     results = Results()
-    for path in sorted(glob.glob(f"{HERE}/cases/*.txt")):
-        for case in read_cases(path):
-            if chosen(case.name, options.cases):
-                results.run(case.name, lambda case=case:
-                            compare(case, options))
+    with concurrent.futures.ProcessPoolExecutor(
+            AT_ONCE, initializer=adopt_orphans) as pool:
+        judged = [(case.name, pool.submit(compare, case, options))
+                  for path in sorted(glob.glob(f"{HERE}/cases/*.txt"))
+                  for case in read_cases(path)
+                  if chosen(case.name, options.cases)]
+        for name, comparison in judged:
+            results.run(name, comparison.result)
     return results.finish()
 
 
