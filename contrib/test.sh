@@ -148,7 +148,8 @@ tell_failures() {
 }
 
 # check NAME DIRECTORY MAKE-ARGUMENT...: make check, counted test by test. What
-# is skipped has failed: all that it needs was installed.
+# is skipped has failed: all that it needs was installed. Most of the tests wait
+# more than they work: there are more of them at once than processors.
 check() {
 	check_name=$1
 	check_dir=$2
@@ -158,7 +159,7 @@ check() {
 	sum_passed=0
 	sum_failed=0
 	find "$check_dir" -name '*.trs' -exec rm {} +
-	make -C "$check_dir" -j"$(nproc)" -k check "$@" >"$check_log" 2>&1 \
+	make -C "$check_dir" -j$(($(nproc) + 1)) -k check "$@" >"$check_log" 2>&1 \
 		</dev/null
 	check_status=$?
 	find "$check_dir" -name '*.trs' | sort >"$work/log/trs"

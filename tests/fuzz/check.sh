@@ -11,4 +11,4 @@ echo 'int LLVMFuzzerTestOneInput(void) { return 0; }' >fuzz-probe.c
 "${CLANG:-clang}" -fsanitize=fuzzer,address fuzz-probe.c -o fuzz-probe \
 	2>/dev/null || skip "clang has no libFuzzer here"
 rm -f fuzz-probe.c fuzz-probe
-exec sh "$top_srcdir/tests/fuzz/run.sh" -s "${FUZZ_SECONDS:-5}"
+exec sh "$top_srcdir/tests/fuzz/run.sh" -s "${FUZZ_SECONDS:-2}"
