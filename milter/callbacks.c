@@ -18,10 +18,13 @@
  * on_close may come first or alone, on_abort after anything, and Postfix may
  * send either twice. After QUIT_NC another connection follows on the same
  * context without negotiation; a session is then made at its CONNECT, and
- * libmilter corrects replies that were negotiated away.
+ * libmilter corrects replies that were negotiated away. Nobody tells what else
+ * was: where a reload has made headers or bodies wanted that may have been, the
+ * connection is told to come again later.
  *
  * The only mutable globals of this file are the service and the address, set
- * before the first callback: libmilter has no place for them.
+ * before the first callback, since libmilter has no place for them; and what
+ * was ever negotiated.
  */
 #include "milter/callbacks.h"
 
@@ -33,6 +36,7 @@
 
 #include <errno.h>
 #include <stdalign.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,11 +48,18 @@
  * so that the MTA is always the one to hang up. */
 enum { IDLE_SECONDS = 7210, BACKLOG = 4096, ADDRESS_MAX = 512 };
 
+#define LEFT_OUT (SMFIP_NOHELO | SMFIP_NOHDRS | SMFIP_NOBODY)
+
 /* Enough for what most callbacks need; there is more where it is not. */
 enum { SCRATCH = 4096 };
 
 static struct service *the_service;
 static char the_address[ADDRESS_MAX];
+
+static struct {
+	atomic_ulong left_out;	 /* steps, by any negotiation */
+	atomic_bool keeps_space; /* by the last */
+} negotiated;
 
 static slice
 get_macro(void *context, const char *name)
@@ -212,6 +223,8 @@ on_negotiate(SMFICTX *ctx, unsigned long actions, unsigned long steps,
 	if (!session->takes_no_reply)
 		*ret_steps &= ~(unsigned long)(SMFIP_NR_HDR | SMFIP_NR_BODY);
 	session->keeps_space = (steps & SMFIP_HDR_LEADSPC) != 0;
+	atomic_store(&negotiated.keeps_space, session->keeps_space);
+	atomic_fetch_or(&negotiated.left_out, *ret_steps & LEFT_OUT);
 	if ((actions & SMFIF_SETSYMLIST) != 0)
 		ask_for_macros(ctx);
 	return SMFIS_CONTINUE;
@@ -225,6 +238,16 @@ without_session(struct turn *turn)
 	return end_turn(turn, apply_answer(turn->ctx, turn->scratch, &answer));
 }
 
+/* False: the MTA may not send what this generation has to see. */
+static bool
+begin_without_negotiation(struct milter_session *session)
+{
+	unsigned long left_out = atomic_load(&negotiated.left_out);
+
+	session->keeps_space = atomic_load(&negotiated.keeps_space);
+	return (left_out & ~unwanted_steps(session->generation)) == 0;
+}
+
 static sfsistat
 on_connect(SMFICTX *ctx, char *host, _SOCK_ADDR *address)
 {
@@ -233,8 +256,11 @@ on_connect(SMFICTX *ctx, char *host, _SOCK_ADDR *address)
 	struct macros macros = macros_of(ctx);
 	struct answer answer;
 
-	if (session == NULL && begin_session(ctx) != NULL)
+	if (session == NULL && begin_session(ctx) != NULL) {
 		session = begin_turn(&turn, ctx);
+		if (!begin_without_negotiation(session))
+			return without_session(&turn);
+	}
 	if (session == NULL)
 		return without_session(&turn);
 	session_connect(session, slice_from_cstr(host), address, &macros);

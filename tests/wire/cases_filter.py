@@ -274,6 +274,34 @@ def test_nothing_is_asked_that_nobody_reads(programs, directory):
         assert len(edits_of(send(node, ["bob@abc.com"], talk=talk))) == 2
 
 
+def test_another_connection_without_negotiation(programs, directory):
+    """What was negotiated away is not missed; once a reload has made it wanted
+    the connection is told to come again."""
+    recipes = ":0\n* ^Subject: x\nfolder\n"
+    folder = ["+<bob+folder@abc.com>", "-<bob@abc.com>"]
+    with filtering(programs, directory, recipes) as node:
+        talk = node.talk()
+
+        def is_filtered():
+            answer = send(node, ["bob@abc.com"], talk=talk,
+                          headers=[("Subject", "x")])
+            return edits_of(answer) == folder
+
+        for _ in range(2):
+            assert is_filtered()
+            talk.quit_for_another()
+            assert node.introduce(talk).verdict == "c"
+            talk.helo("host.example")
+        with open(f"{directory}/recipes", "w") as file:
+            file.write(":0B\n* line two\nfolder\n")
+        assert node.daemon.control("reload").returncode == 0
+        assert is_filtered()    # to its end the session keeps what it has
+        talk.quit_for_another()
+        answer = node.introduce(talk)
+        assert answer.verdict == "t" or answer.text[:3] == "451", answer
+        assert edits_of(send(node, ["bob@abc.com"])) == folder
+
+
 def test_copies_have_a_body(programs, directory):
     """Recipes that look at the header alone may need it for all that."""
     for text, receiver in (("SMTP_ADD_HEADER='X-Bob: yes'", "bob"),

@@ -164,6 +164,10 @@ class Talk:
     def quit(self):
         self.send("Q")
 
+    def quit_for_another(self):
+        """Another connection follows, without a negotiation."""
+        self.send("K")
+
 
 def _braced(name):
     return name if len(name) == 1 else "{" + name + "}"

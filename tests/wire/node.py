@@ -37,12 +37,17 @@ class Node:
         """A session that has come as far as HELO."""
         talk = miltertalk.dial(self.daemon.sockets()["socket"], timeout)
         talk.negotiate()
+        self.introduce(talk)
+        talk.helo("host.example")
+        return talk
+
+    @staticmethod
+    def introduce(talk):
+        """The client, as the MTA sees it; milterd's answer."""
         talk.macros("C", j="mail.abc.com", v="Postfix 3.7.11",
                     client_name="host.example", client_ptr="host.example",
                     client_addr="192.0.2.7", client_resolve="OK")
-        talk.connect("host.example", "192.0.2.7")
-        talk.helo("host.example")
-        return talk
+        return talk.connect("host.example", "192.0.2.7")
 
 
 @contextlib.contextmanager
