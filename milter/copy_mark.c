@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/strbuf.h"
+#include "policy/path.h"
 
 enum { BYTES_OF_CHANCE = COPY_MARK_LEN / 2, LONGEST_FILE = 16 * 1024 * 1024 };
 
@@ -62,15 +63,6 @@ make_name(char mark[static COPY_MARK_LEN + 1])
 	return true;
 }
 
-static slice
-without_brackets(slice address)
-{
-	if (address.len >= 2 && address.ptr[0] == '<' &&
-	    address.ptr[address.len - 1] == '>')
-		return (slice){address.ptr + 1, address.len - 2};
-	return address;
-}
-
 static bool
 write_all(int fd, slice text)
 {
@@ -92,7 +84,7 @@ list_recipients(struct arena *arena, const slice *recipients, size_t count)
 	strbuf_init(&list, arena);
 	for (size_t i = 0; i < count; i++) {
 		strbuf_add(&list,
-		    arena_copy_lower(arena, without_brackets(recipients[i])));
+		    arena_copy_lower(arena, path_address(recipients[i])));
 		strbuf_add_char(&list, '\n');
 	}
 	return strbuf_slice(&list);
@@ -176,7 +168,7 @@ names(slice list, slice recipient)
 {
 	slice line;
 
-	recipient = without_brackets(recipient);
+	recipient = path_address(recipient);
 	while (slice_next(&list, '\n', &line)) {
 		if (line.len > 0 && is_same_address(line, recipient))
 			return true;

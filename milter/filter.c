@@ -5,6 +5,7 @@
 #include "milter/filter_recipient.h"
 #include "milter/submit.h"
 #include "policy/access.h"
+#include "policy/path.h"
 #include "policy/recipe_header.h"
 
 #include <time.h>
@@ -184,15 +185,6 @@ filter_end(struct filter_result *result)
  * Spooling.
  */
 
-static slice
-without_brackets(slice path)
-{
-	return path.len >= 2 && path.ptr[0] == '<' &&
-		       path.ptr[path.len - 1] == '>'
-		   ? (slice){path.ptr + 1, path.len - 2}
-		   : path;
-}
-
 /* The MTA's own line for this hop is not shown to a milter: a copy has ours
  * instead, which also counts where copies go in circles. */
 static slice
@@ -234,7 +226,7 @@ spool_copy(const struct filter_job *job, const struct filter_result *result,
     const struct fate_copy *copy, struct spool_batch *batch)
 {
 	struct arena *arena = job->decision->arena;
-	slice sender = without_brackets(result->sender);
+	slice sender = path_address(result->sender);
 	struct spool_message message = {.kind = SPOOL_COPY,
 	    .sender = sender,
 	    .recipients = copy->recipients,
@@ -252,7 +244,7 @@ static bool
 spool_bounce(const struct filter_job *job, const struct filter_result *result,
     const struct fate_bounce *bounce, struct spool_batch *batch)
 {
-	slice to = without_brackets(result->sender);
+	slice to = path_address(result->sender);
 	struct spool_message message = {.kind = SPOOL_BOUNCE,
 	    .recipients = &to,
 	    .recipient_count = 1,
@@ -260,7 +252,7 @@ spool_bounce(const struct filter_job *job, const struct filter_result *result,
 	    .queue_id = job->queue_id};
 	struct bounce text = {.hostname = job->generation->policy->hostname,
 	    .to = to,
-	    .recipient = without_brackets(bounce->recipient),
+	    .recipient = path_address(bounce->recipient),
 	    .verdict = bounce->verdict,
 	    .header = job->came.header,
 	    .now = time(NULL)};

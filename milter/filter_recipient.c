@@ -12,6 +12,7 @@
 #include "milter/user_recipes.h"
 #include "policy/access.h"
 #include "policy/folder.h"
+#include "policy/path.h"
 #include "policy/recipe_header.h"
 #include "policy/virtuser.h"
 
@@ -42,15 +43,6 @@ struct run {
 	bool has_told_header;
 	bool has_told_body;
 };
-
-static slice
-without_brackets(slice path)
-{
-	return path.len >= 2 && path.ptr[0] == '<' &&
-		       path.ptr[path.len - 1] == '>'
-		   ? (slice){path.ptr + 1, path.len - 2}
-		   : path;
-}
 
 __attribute__((format(printf, 2, 3))) static void
 tell(struct run *run, const char *format, ...)
@@ -287,7 +279,7 @@ find_owner(struct run *run)
 	struct filter_recipient *recipient = run->recipient;
 	struct route route =
 	    route_find(run->job->decision, recipient->recipient);
-	slice address = without_brackets(recipient->recipient);
+	slice address = path_address(recipient->recipient);
 	size_t at = slice_last_index(address, '@');
 	size_t plus;
 
@@ -318,9 +310,9 @@ expanded_length(const struct run *run, slice pattern)
 			continue;
 		}
 		i++;
-		len += next == 'u' ? run->recipient->user.len
-		    : next == 'd' ? run->recipient->domain.len
-				  : 1;
+		len += next == 'u'   ? run->recipient->user.len
+		       : next == 'd' ? run->recipient->domain.len
+				     : 1;
 	}
 	return len;
 }
@@ -335,8 +327,8 @@ read_recipes(struct run *run)
 		return NULL;
 	answer = read_own(run, pattern);
 	if (answer.result == USER_FILE_NONE &&
-	    user_recipes_find(run->job->generation->snapshot, answer.path,
-		&answer.text))
+	    user_recipes_find(
+		run->job->generation->snapshot, answer.path, &answer.text))
 		answer.result = USER_FILE_FOUND;
 	if (answer.result == USER_FILE_TEMPFAIL)
 		run->recipient->verdict = access_tempfail(rule);
@@ -358,7 +350,7 @@ read_recipes(struct run *run)
 static slice
 from_line(const struct run *run)
 {
-	slice sender = without_brackets(run->result->sender);
+	slice sender = path_address(run->result->sender);
 	time_t now = time(NULL);
 	char date[64];
 	struct tm tm;
@@ -424,7 +416,7 @@ forward(struct run *run, const struct recipe_delivery *delivery,
     const struct mail_text *text)
 {
 	for (size_t i = 0; i < delivery->address_count; i++) {
-		slice address = without_brackets(delivery->addresses[i]);
+		slice address = path_address(delivery->addresses[i]);
 
 		if (submit_takes_address(address)) {
 			tell(
@@ -472,8 +464,7 @@ put_in_folder(struct run *run, const struct recipe_delivery *delivery,
 	tell(run, "folder=" SLICE_FMT, SLICE_ARG(escaped(run, folder)));
 	run->recipient->is_kept = true;
 	add_delivery(run,
-	    slice_eq_nocase(
-		address, without_brackets(run->recipient->recipient))
+	    slice_eq_nocase(address, path_address(run->recipient->recipient))
 		? SLICE("")
 		: address,
 	    text);
@@ -598,11 +589,11 @@ judge(struct run *run, const struct recipe_result *result)
 		tell_limit(run->job, result->limit);
 		*verdict = refusal(run, true, SLICE(""));
 	} else if (result->defer.len > 0) {
-		*verdict = refusal(
-		    run, true, arena_copy(run->arena, result->defer));
+		*verdict =
+		    refusal(run, true, arena_copy(run->arena, result->defer));
 	} else if (result->reject.len > 0) {
-		*verdict = refusal(
-		    run, false, arena_copy(run->arena, result->reject));
+		*verdict =
+		    refusal(run, false, arena_copy(run->arena, result->reject));
 	} else if (result->exit_code != 0) {
 		bool is_temporary = recipe_exit_is_temporary(result->exit_code);
 
@@ -639,8 +630,8 @@ run_files(struct run *run, const struct recipe_file *const *files, size_t count)
 	    {SLICE("HOST"), policy->hostname},
 	    {SLICE("SENDMAIL"), settings->sendmail_path},
 	    {SLICE("SHELL"), SLICE("/bin/sh")},
-	    {SLICE("SENDER"), without_brackets(run->result->sender)},
-	    {SLICE("RECIPIENT"), without_brackets(run->recipient->given)},
+	    {SLICE("SENDER"), path_address(run->result->sender)},
+	    {SLICE("RECIPIENT"), path_address(run->recipient->given)},
 	    {SLICE("EXTENSION"), run->detail},
 	};
 	struct recipe_input input = {.from_line = from_line(run),

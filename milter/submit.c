@@ -2,6 +2,7 @@
 #include "milter/submit.h"
 
 #include "milter/child.h"
+#include "policy/path.h"
 
 #include <string.h>
 #include <sysexits.h>
@@ -101,14 +102,6 @@ submit_takes_sender(slice address)
 	return submit_takes_address(address);
 }
 
-static char *
-in_brackets(struct arena *arena, slice address)
-{
-	slice text = arena_printf(arena, "<" SLICE_FMT ">", SLICE_ARG(address));
-
-	return arena_cstr(arena, text);
-}
-
 static char **
 make_arguments(const struct submission *submission, struct arena *arena)
 {
@@ -125,10 +118,11 @@ make_arguments(const struct submission *submission, struct arena *arena)
 		argv[count++] = arena_cstr(arena, SLICE("never"));
 	}
 	argv[count++] = arena_cstr(arena, SLICE("-f"));
-	argv[count++] = in_brackets(arena, submission->sender);
+	argv[count++] = arena_cstr(arena, path_of(arena, submission->sender));
 	argv[count++] = arena_cstr(arena, SLICE("--"));
 	for (size_t i = 0; i < submission->recipient_count; i++)
-		argv[count++] = in_brackets(arena, submission->recipients[i]);
+		argv[count++] = arena_cstr(
+		    arena, path_of(arena, submission->recipients[i]));
 	argv[count] = NULL;
 	return argv;
 }

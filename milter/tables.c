@@ -6,6 +6,7 @@
 #include "policy/address.h"
 #include "policy/alias.h"
 #include "policy/mailertable.h"
+#include "policy/path.h"
 #include "policy/rewrite.h"
 
 /* "user@host" into its ends; false when one is missing. */
@@ -19,12 +20,6 @@ split_address(slice address, slice *ret_user, slice *ret_host)
 	*ret_user = slice_first(address, at);
 	*ret_host = slice_from(address, at + 1);
 	return true;
-}
-
-static slice
-in_brackets(struct arena *arena, slice address)
-{
-	return arena_printf(arena, "<" SLICE_FMT ">", SLICE_ARG(address));
 }
 
 /*
@@ -174,7 +169,7 @@ find_virtual_alias(const struct decision *d, slice key, slice *ret_value)
 
 	if (!split_address(key, &user, &host))
 		return TABLE_MISSING;
-	e = expand_recipient(d, in_brackets(d->arena, key));
+	e = expand_recipient(d, path_of(d->arena, key));
 	switch (e.kind) {
 	case EXPANSION_SAME:
 		return find_user_of_way(d, user, host, ret_value);
@@ -347,7 +342,7 @@ read_address(
 	struct address a;
 
 	if (!split_address(key, ret_user, ret_host) ||
-	    !address_parse_text(d, in_brackets(d->arena, key), &a, &fault))
+	    !address_parse_text(d, path_of(d->arena, key), &a, &fault))
 		return false;
 	address_strip_dots(&a);
 	if (a.local.count == 0)
@@ -417,7 +412,7 @@ find_recipient(const struct decision *d, slice key, slice *ret_action)
 	slice host;
 
 	if (split_address(key, &user, &host))
-		e = expand_recipient(d, in_brackets(d->arena, key));
+		e = expand_recipient(d, path_of(d->arena, key));
 	if (e.kind != EXPANSION_ERROR && e.kind != EXPANSION_TEMPFAIL)
 		return find_blocked(d, key, ret_action);
 	*ret_action = refusal_text(d->arena, &e.error);

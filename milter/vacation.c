@@ -5,6 +5,7 @@
 #include "milter/spool.h"
 #include "milter/user_file.h"
 #include "milter/vacation_claim.h"
+#include "policy/path.h"
 #include "policy/rewrite.h"
 
 #include <string.h>
@@ -25,20 +26,11 @@ vacation_is_on(const struct generation *generation)
 	return generation->settings->vacation.message.len > 0;
 }
 
-static slice
-without_brackets(slice path)
-{
-	if (path.len > 1 && path.ptr[0] == '<' &&
-	    path.ptr[path.len - 1] == '>')
-		return slice_first(slice_from(path, 1), path.len - 2);
-	return path;
-}
-
 /* Without angle brackets. */
 static slice
 final_address(const struct vacation_recipient *recipient)
 {
-	return without_brackets(
+	return path_address(
 	    recipient->becomes.len > 0 ? recipient->becomes : recipient->given);
 }
 
@@ -93,8 +85,8 @@ is_planned(const struct work *work, slice user)
 static slice
 at_this_host(const struct vacation_job *job, slice user)
 {
-	return arena_join(job->arena, user, SLICE("@"),
-	    job->generation->policy->hostname);
+	return arena_join(
+	    job->arena, user, SLICE("@"), job->generation->policy->hostname);
 }
 
 /* As the user's own mail would show him: genericstable and masquerading. */
@@ -122,7 +114,7 @@ find_owner(const struct vacation_job *job,
     const struct vacation_recipient *recipient, slice user,
     struct vacation_owner *owner)
 {
-	slice given = without_brackets(recipient->given);
+	slice given = path_address(recipient->given);
 	slice becomes = final_address(recipient);
 	slice shown = shown_address(job, user);
 	slice *own = ARENA_ARRAY(job->arena, slice, OWN_MOST);
@@ -134,14 +126,14 @@ find_owner(const struct vacation_job *job,
 		own[count++] = becomes;
 	if (!recipient->is_shared && domain_of(given).len > 0) {
 		own[count++] = given;
-		own[count++] = arena_join(job->arena,
-		    without_detail(local_of(given)), SLICE("@"),
-		    domain_of(given));
+		own[count++] =
+		    arena_join(job->arena, without_detail(local_of(given)),
+			SLICE("@"), domain_of(given));
 	}
 	*owner = (struct vacation_owner){.user = user,
 	    .address = recipient->is_shared || domain_of(given).len == 0
-		? shown
-		: given,
+			   ? shown
+			   : given,
 	    .addresses = own,
 	    .address_count = count,
 	    .local = job->generation->policy->local};
@@ -164,8 +156,8 @@ unique_name(struct arena *arena)
 }
 
 static void
-set_options(const struct generation *generation,
-    struct vacation_options *options)
+set_options(
+    const struct generation *generation, struct vacation_options *options)
 {
 	const struct vacation_settings *settings =
 	    &generation->settings->vacation;
@@ -253,7 +245,7 @@ read_template(const struct vacation_job *job,
 	};
 
 	if (domain.len == 0)
-		domain = domain_of(without_brackets(recipient->given));
+		domain = domain_of(path_address(recipient->given));
 	question.domain =
 	    domain.len > 0 ? domain : job->generation->policy->hostname;
 	return user_file_read(job->arena, &question, job->deadline);

@@ -2,6 +2,7 @@
 #include "policy/fate.h"
 
 #include "policy/header_diff.h"
+#include "policy/path.h"
 
 #include <string.h>
 
@@ -48,19 +49,10 @@ static const struct verdict too_many_texts = {.kind = VERDICT_DEFER,
     .text = SLICE_INIT("Too many different copies of one message"),
     .rule = "recipes"};
 
-static slice
-without_brackets(slice path)
-{
-	return path.len >= 2 && path.ptr[0] == '<' &&
-		       path.ptr[path.len - 1] == '>'
-		   ? (slice){path.ptr + 1, path.len - 2}
-		   : path;
-}
-
 static bool
 is_null_sender(slice sender)
 {
-	return without_brackets(sender).len == 0;
+	return path_address(sender).len == 0;
 }
 
 static struct name **
@@ -79,9 +71,9 @@ has_name(struct names *names, slice text)
 {
 	const struct name *name = *bucket_of(names, text);
 
-	while (name != NULL && !(names->case_matters
-					? slice_eq(name->text, text)
-					: slice_eq_nocase(name->text, text)))
+	while (name != NULL &&
+	       !(names->case_matters ? slice_eq(name->text, text)
+				     : slice_eq_nocase(name->text, text)))
 		name = name->next;
 	return name != NULL;
 }
@@ -275,8 +267,8 @@ merge_quarantined(struct plan *plan, struct group *main_group)
 static void
 stay(struct plan *plan, const struct fate *fate)
 {
-	if (!add_name(plan->arena, &plan->staying,
-		without_brackets(fate->recipient)) ||
+	if (!add_name(
+		plan->arena, &plan->staying, path_address(fate->recipient)) ||
 	    fate->is_given)
 		return;
 	edit_add(&plan->ret->edits, (struct edit){.kind = EDIT_ADD_RECIPIENT,
@@ -313,7 +305,7 @@ keep_addressed(struct plan *plan, const struct group *main_group)
 	}
 	for (size_t i = 0; i < plan->input->count; i++) {
 		const struct fate *fate = &plan->input->fates[i];
-		slice address = without_brackets(fate->recipient);
+		slice address = path_address(fate->recipient);
 
 		if (fate->is_given && has_name(addresses, address))
 			(void)add_name(plan->arena, &plan->staying, address);
@@ -330,7 +322,7 @@ drop_others(struct plan *plan)
 	dropped->case_matters = true;
 	for (size_t i = 0; i < plan->input->count; i++) {
 		const struct fate *fate = &plan->input->fates[i];
-		slice address = without_brackets(fate->recipient);
+		slice address = path_address(fate->recipient);
 
 		if (fate->is_given && !has_name(&plan->staying, address) &&
 		    add_name(plan->arena, dropped, address))
@@ -404,7 +396,7 @@ make_copy(struct plan *plan, const struct group *group)
 	copy->text = group->text == NULL ? &plan->input->text : group->text;
 	for (const struct member *m = group->first; m != NULL; m = m->next) {
 		slice address = m->delivery->is_own
-				    ? without_brackets(m->fate->recipient)
+				    ? path_address(m->fate->recipient)
 				    : m->delivery->address;
 
 		if (add_name(plan->arena, names, address))

@@ -5,6 +5,7 @@
 #include "policy/access.h"
 #include "policy/audience.h"
 #include "policy/header.h"
+#include "policy/path.h"
 #include "policy/rewrite.h"
 #include "policy/virtuser.h"
 
@@ -14,37 +15,22 @@ bool
 policy_rewrites_headers(const struct policy *p)
 {
 	return p->domaintable != NULL || p->genericstable != NULL ||
-	    p->masquerade_as.len > 0 || p->always_add_domain;
+	       p->masquerade_as.len > 0 || p->always_add_domain;
 }
 
 bool
 policy_rewrites_sender(const struct policy *p)
 {
 	return p->domaintable != NULL ||
-	    (p->masquerade_envelope && policy_rewrites_headers(p)) ||
-	    p->aliases != NULL;
+	       (p->masquerade_envelope && policy_rewrites_headers(p)) ||
+	       p->aliases != NULL;
 }
 
 bool
 policy_rewrites_recipients(const struct policy *p)
 {
 	return p->domaintable != NULL || p->virtusertable != NULL ||
-	    p->aliases != NULL || p->luser_relay.len > 0;
-}
-
-static slice
-in_brackets(struct arena *arena, slice address)
-{
-	return arena_printf(arena, "<" SLICE_FMT ">", SLICE_ARG(address));
-}
-
-static slice
-without_brackets(slice path)
-{
-	return path.len >= 2 && path.ptr[0] == '<' &&
-		path.ptr[path.len - 1] == '>'
-	    ? slice_first(slice_from(path, 1), path.len - 2)
-	    : path;
+	       p->aliases != NULL || p->luser_relay.len > 0;
 }
 
 static void
@@ -53,7 +39,7 @@ rewrite_sender(const struct decision *d, const struct message_input *in,
 {
 	struct rewrite how = {.role = REWRITE_ENVELOPE_SENDER};
 	bool failed = false;
-	slice sender = without_brackets(in->sender);
+	slice sender = path_address(in->sender);
 	slice new = owner;
 
 	/* The null sender is nobody's but a list's owner's. */
@@ -66,10 +52,9 @@ rewrite_sender(const struct decision *d, const struct message_input *in,
 			result->verdict = access_tempfail(rule);
 		return;
 	}
-	edit_add(&result->edits,
-	    (struct edit){.kind = EDIT_SENDER,
-		.text = in_brackets(d->arena, new),
-		.before = in->sender});
+	edit_add(&result->edits, (struct edit){.kind = EDIT_SENDER,
+				     .text = path_of(d->arena, new),
+				     .before = in->sender});
 }
 
 struct field_work {
@@ -90,8 +75,8 @@ rewrite_span(struct field_work *w, slice value, slice span)
 	arena_reset(w->d.arena);
 	if (!rewrite_changes(&w->d, &w->how, span, &new, &w->failed))
 		return;
-	strbuf_add(&w->text, slice_first(slice_from(value, w->copied),
-	    at - w->copied));
+	strbuf_add(&w->text,
+	    slice_first(slice_from(value, w->copied), at - w->copied));
 	strbuf_add(&w->text, new);
 	w->copied = at + span.len;
 	w->is_changed = true;
@@ -120,11 +105,10 @@ rewrite_spans(struct field_work *w, slice value)
 }
 
 static void
-add_problem(const struct decision *d, struct message_result *result,
-    slice name, const char *problem)
+add_problem(const struct decision *d, struct message_result *result, slice name,
+    const char *problem)
 {
-	struct message_problem *p =
-	    ARENA_NEW(d->arena, struct message_problem);
+	struct message_problem *p = ARENA_NEW(d->arena, struct message_problem);
 
 	p->name = name;
 	p->problem = problem;
@@ -153,12 +137,11 @@ rewrite_field(const struct decision *d, const struct header_field *field,
 	if (problem != NULL || w.failed || !w.is_changed)
 		return;
 	strbuf_add(&w.text, slice_from(field->value, w.copied));
-	edit_add(&result->edits,
-	    (struct edit){.kind = EDIT_CHANGE_HEADER,
-		.name = field->name,
-		.index = field->index,
-		.text = strbuf_slice(&w.text),
-		.before = field->value});
+	edit_add(&result->edits, (struct edit){.kind = EDIT_CHANGE_HEADER,
+				     .name = field->name,
+				     .index = field->index,
+				     .text = strbuf_slice(&w.text),
+				     .before = field->value});
 }
 
 /* sendmail rewrites for each mailer apart; a milter has one message for all.
