@@ -478,7 +478,8 @@ def test_vacation(programs, directory):
             "I am away and read Grüße aus Köln later.\n", reply
         answer = send(node, ["bob@abc.com"], sender="", headers=to_all)
         assert answer.verdict == "c", answer
-        time.sleep(1.5)
+        expect_logged(directory, "user=bob, reply=no, reason=repeated\n",
+                      "user=bob, reply=no, reason=null-sender\n")
         sent(directory, 1)
 
 
