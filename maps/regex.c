@@ -4,13 +4,6 @@
  * for nearly every match and costs nothing; only where that is too little a
  * larger stack is made, for this one call. So there is nothing to keep per
  * thread, and nothing to leak when libmilter ends one.
- *
- * regex_lengths() is PCRE2's other matcher, which follows all ways through the
- * pattern at once. Its steps are not limited by PCRE2, so it is compiled with a
- * callout before every item, which counts them. One more callout, with a
- * number of its own, stands at the end of the pattern: whoever comes there has
- * matched. (Asking for the list of all matches would have PCRE2 move the list
- * for every match found.)
  */
 #include "maps/regex.h"
 
@@ -24,13 +17,6 @@
 #include <pcre2.h>
 
 #define JIT_STACK_FIRST (32 * 1024)
-/* A step takes time in proportion to the number of states, at the worst: so
- * the more states, the fewer steps. */
-#define STATES_FEW 2048
-#define STATES_MANY (8 * STATES_FEW)
-#define CALLOUT_AT_END 1
-/* regex_lengths() recurses on the thread's stack, a kilobyte a level. */
-#define LENGTHS_DEPTH_LIMIT 200
 
 struct regex {
 	pcre2_code *code;
@@ -71,7 +57,6 @@ compile_options(unsigned flags)
 		{REGEX_DOLLAR_END, PCRE2_DOLLAR_ENDONLY},
 		{REGEX_UTF, PCRE2_UTF | PCRE2_MATCH_INVALID_UTF},
 		{REGEX_NO_GROUPS, PCRE2_NO_AUTO_CAPTURE},
-		{REGEX_LENGTHS, PCRE2_AUTO_CALLOUT | PCRE2_NO_AUTO_POSSESS},
 	};
 	/* clang-format on */
 	return translate(flags, words, sizeof(words) / sizeof(words[0]));
@@ -128,27 +113,6 @@ compile(slice pattern, unsigned flags, int *ret_problem, size_t *ret_offset)
 	return code;
 }
 
-/* With a callout at its end. The pattern as it is comes first, since what is
- * wrong with it must not be cured by what is put around it. */
-static pcre2_code *
-compile_for_lengths(
-    slice pattern, unsigned flags, int *ret_problem, size_t *ret_offset)
-{
-	pcre2_code *code = compile(pattern, flags, ret_problem, ret_offset);
-	struct arena *arena;
-
-	if (code == NULL)
-		return NULL;
-	pcre2_code_free(code);
-	arena = arena_new(pattern.len + 64);
-	code = compile(arena_join(arena, SLICE("(?:"), pattern,
-			   (flags & REGEX_EXTENDED) != 0 ? SLICE("\n)(?C1)")
-							 : SLICE(")(?C1)")),
-	    flags, ret_problem, ret_offset);
-	arena_free(arena);
-	return code;
-}
-
 static void
 measure(struct regex *regex)
 {
@@ -186,10 +150,7 @@ regex_compile(slice pattern, unsigned flags, struct regex_error *ret_error)
 	struct regex *regex;
 	int problem;
 	size_t offset;
-	pcre2_code *code =
-	    (flags & REGEX_LENGTHS) != 0
-		? compile_for_lengths(pattern, flags, &problem, &offset)
-		: compile(pattern, flags, &problem, &offset);
+	pcre2_code *code = compile(pattern, flags, &problem, &offset);
 
 	if (code == NULL) {
 		describe(problem, ret_error);
@@ -207,8 +168,7 @@ regex_compile(slice pattern, unsigned flags, struct regex_error *ret_error)
 	}
 	/* Where there is none the interpreter does it: -48 is the answer to
 	 * MemoryDenyWriteExecute=. */
-	if ((flags & REGEX_LENGTHS) == 0)
-		(void)pcre2_jit_compile(code, PCRE2_JIT_COMPLETE);
+	(void)pcre2_jit_compile(code, PCRE2_JIT_COMPLETE);
 	measure(regex);
 	return regex;
 }
@@ -446,82 +406,5 @@ regex_match(const struct regex *regex, const struct regex_subject *subject,
 	if (result == PCRE2_ERROR_NOMATCH)
 		return REGEX_NO_MATCH;
 	ret_match->limit = limit_name(result);
-	return REGEX_LIMIT;
-}
-
-struct walk {
-	struct regex_lengths *lengths;
-	size_t from;
-	size_t least; /* shorter lengths have been told */
-	bool is_found;
-	bool is_enough;
-	unsigned steps; /* left */
-};
-
-static int
-on_callout(pcre2_callout_block *at, void *context)
-{
-	struct walk *walk = context;
-	size_t length = at->current_position - walk->from;
-
-	if (walk->steps-- == 0)
-		return PCRE2_ERROR_MATCHLIMIT;
-	if (at->callout_number != CALLOUT_AT_END || length < walk->least)
-		return 0;
-	walk->is_found = true;
-	walk->least = length + 1;
-	if (walk->lengths->each(walk->lengths->context, length))
-		return 0;
-	walk->is_enough = true;
-	return PCRE2_ERROR_CALLOUT;
-}
-
-static int
-walk_states(const struct regex *regex, const struct regex_subject *subject,
-    pcre2_match_data *data, pcre2_match_context *limits, struct walk *walk)
-{
-	uint32_t options = match_options(subject->options) | PCRE2_ANCHORED;
-	int few[STATES_FEW];
-	int *many;
-	int result;
-
-	walk->steps = REGEX_LENGTH_STEPS;
-	result = pcre2_dfa_match(regex->code, bytes_of(subject->text),
-	    subject->text.len, subject->from, options, data, limits, few,
-	    STATES_FEW);
-	if (result != PCRE2_ERROR_DFA_WSSIZE)
-		return result;
-	many = xmalloc(STATES_MANY * sizeof(*many));
-	walk->steps = REGEX_LENGTH_STEPS / (STATES_MANY / STATES_FEW);
-	result = pcre2_dfa_match(regex->code, bytes_of(subject->text),
-	    subject->text.len, subject->from, options, data, limits, many,
-	    STATES_MANY);
-	free(many);
-	return result;
-}
-
-enum regex_result
-regex_lengths(const struct regex *regex, const struct regex_subject *subject,
-    struct regex_lengths *lengths)
-{
-	struct walk walk = {.lengths = lengths,
-	    .from = subject->from,
-	    .least = (subject->options & REGEX_NOT_EMPTY) != 0 ? 1 : 0};
-	pcre2_match_data *data = pcre2_match_data_create(1, NULL);
-	pcre2_match_context *limits = pcre2_match_context_copy(regex->limits);
-	int result = PCRE2_ERROR_NOMEMORY;
-
-	if (data != NULL && limits != NULL) {
-		(void)pcre2_set_depth_limit(limits, LENGTHS_DEPTH_LIMIT);
-		(void)pcre2_set_callout(limits, on_callout, &walk);
-		result = walk_states(regex, subject, data, limits, &walk);
-	}
-	pcre2_match_context_free(limits);
-	pcre2_match_data_free(data);
-	if (result >= 0 || walk.is_enough)
-		return REGEX_MATCH;
-	if (result == PCRE2_ERROR_NOMATCH)
-		return walk.is_found ? REGEX_MATCH : REGEX_NO_MATCH;
-	lengths->limit = limit_name(result);
 	return REGEX_LIMIT;
 }

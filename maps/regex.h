@@ -22,7 +22,6 @@
 #define REGEX_DEPTH_LIMIT 50000
 #define REGEX_HEAP_LIMIT_KB 8192
 #define REGEX_JIT_STACK_MAX (512 * 1024)
-#define REGEX_LENGTH_STEPS 1000000 /* of regex_lengths(), likewise */
 
 enum regex_flag {
 	REGEX_CASELESS = 1 << 0,  /* ASCII, or all letters with REGEX_UTF */
@@ -34,8 +33,6 @@ enum regex_flag {
 	REGEX_DOLLAR_END = 1 << 6, /* $ not before a last newline */
 	REGEX_UTF = 1 << 7,	   /* bytes that are no UTF-8 match nothing */
 	REGEX_NO_GROUPS = 1 << 8,  /* ( ) does not capture */
-	REGEX_LENGTHS = 1 << 9,	   /* for regex_lengths(); regex_match() is
-				    * slower with it */
 };
 
 enum regex_result { REGEX_MATCH, REGEX_NO_MATCH, REGEX_LIMIT };
@@ -98,22 +95,5 @@ struct regex_match {
 __attribute__((warn_unused_result)) enum regex_result regex_match(
     const struct regex *regex, const struct regex_subject *subject,
     struct regex_match *ret_match);
-
-struct regex_lengths {
-	bool (*each)(void *context, size_t length);
-	void *context;
-	const char *limit; /* with REGEX_LIMIT: which one */
-};
-
-/* Of all strings that begin at `from` and that the pattern matches, the
- * length: each length once, the shortest first, until `each` says false. Greed
- * and order of alternatives do not matter. REGEX_NO_MATCH: there was none;
- * after REGEX_LIMIT there may have been some. The pattern must have been
- * compiled with REGEX_LENGTHS. Not understood, and told as a limit: back
- * references, \K, and what looks back at a group. `each` may call whatever is
- * declared here. */
-__attribute__((warn_unused_result)) enum regex_result regex_lengths(
-    const struct regex *regex, const struct regex_subject *subject,
-    struct regex_lengths *lengths);
 
 #endif

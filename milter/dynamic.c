@@ -6,6 +6,7 @@
 #include "milter/dynamic.h"
 
 #include "base/deadline.h"
+#include "base/duration.h"
 #include "maps/live.h"
 #include "maps/store.h"
 #include "maps/store_redis.h"
@@ -284,36 +285,15 @@ store_failed(struct service *service, struct error *error)
 	return false;
 }
 
-static unsigned long
-seconds_in(char unit)
-{
-	switch (unit) {
-	case 's':
-		return 1;
-	case 'm':
-		return 60;
-	case 'h':
-		return 3600;
-	case 'd':
-		return 86400;
-	default:
-		return 0;
-	}
-}
-
 /* 0: it is no such time. */
 static unsigned long
 read_ttl(slice text)
 {
-	slice digits = slice_first(text, text.len == 0 ? 0 : text.len - 1);
-	unsigned long number = 0;
+	unsigned long long seconds;
 
-	if (!slice_is_number(digits) || digits.len > 9)
-		return 0;
-	for (size_t i = 0; i < digits.len; i++)
-		number = number * 10 + (unsigned long)(digits.ptr[i] - '0');
-	number *= seconds_in(ascii_lower(text.ptr[text.len - 1]));
-	return number <= TTL_MAX ? number : 0;
+	return duration_parse(text, '\0', &seconds) && seconds <= TTL_MAX
+		   ? (unsigned long)seconds
+		   : 0;
 }
 
 static slice
@@ -357,8 +337,8 @@ dynamic_add(struct service *service, slice key, slice value, slice ttl,
 	if (problem == NULL)
 		problem = access_entry_value(arena, value);
 	if (problem == NULL && seconds == 0)
-		problem = "a time is a number and s, m, h or d, and at most "
-			  "366 days";
+		problem = "a time is a number and s, m, h, d or w, and at "
+			  "most 366 days";
 	if (problem != NULL) {
 		arena_free(arena);
 		return refuse(error, EX_USAGE, problem);

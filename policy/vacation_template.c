@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "policy/vacation_template.h"
 
+#include "base/duration.h"
 #include "base/strbuf.h"
 #include "policy/civil.h"
 #include "policy/mime_encode.h"
@@ -63,7 +64,7 @@ static bool
 is_continued(slice text)
 {
 	return text.len > 0 && (text.ptr[0] == ' ' || text.ptr[0] == '\t') &&
-	    slice_trim(line_at_front(text)).len > 0;
+	       slice_trim(line_at_front(text)).len > 0;
 }
 
 /* The first field of *rest, its folding included. */
@@ -88,45 +89,19 @@ next_field(struct parser *p, slice *rest, struct vacation_field *ret_field)
 	return true;
 }
 
-static unsigned long
-unit_seconds(char unit)
-{
-	switch (unit) {
-	case 's':
-		return 1;
-	case 'm':
-		return 60;
-	case 'h':
-		return 3600;
-	case 'd':
-		return DAY;
-	case 'w':
-		return 7UL * DAY;
-	}
-	return 0;
-}
-
 static bool
 set_interval(struct parser *p, slice value)
 {
-	unsigned long number = 0;
-	unsigned long unit = DAY;
-	slice digits = value;
+	unsigned long long seconds;
 
 	p->template->has_interval = true;
 	p->template->interval_s = (unsigned long)ONCE_DAYS * DAY;
 	if (slice_eq_nocase(value, SLICE("once")))
 		return true;
-	if (value.len > 1 && !ascii_is_digit(value.ptr[value.len - 1])) {
-		unit = unit_seconds(ascii_lower(value.ptr[value.len - 1]));
-		digits = slice_trim(slice_first(value, value.len - 1));
-	}
-	if (!slice_is_number(digits) || digits.len > 8 || unit == 0)
+	if (!duration_parse(value, 'd', &seconds))
 		return refuse(p, "no interval", value);
-	for (size_t i = 0; i < digits.len; i++)
-		number = number * 10 + (unsigned long)(digits.ptr[i] - '0');
-	if (number * unit < p->template->interval_s)
-		p->template->interval_s = number * unit;
+	if (seconds < p->template->interval_s)
+		p->template->interval_s = (unsigned long)seconds;
 	return true;
 }
 
@@ -162,10 +137,9 @@ add_addresses(struct parser *p, slice value, slice **list, size_t *count)
 		slice word;
 
 		while (at < value.len && value.ptr[at] != ',' &&
-		    !ascii_is_space(value.ptr[at]))
+		       !ascii_is_space(value.ptr[at]))
 			at++;
-		word = without_angles(
-		    (slice){value.ptr + start, at - start});
+		word = without_angles((slice){value.ptr + start, at - start});
 		at++;
 		if (word.len == 0)
 			continue;
@@ -250,7 +224,7 @@ is_ours(slice name)
 			return true;
 	}
 	return slice_has_prefix_nocase(name, SLICE("Resent-")) ||
-	    slice_has_prefix_nocase(name, SLICE("X-Milterd-"));
+	       slice_has_prefix_nocase(name, SLICE("X-Milterd-"));
 }
 
 static bool
@@ -326,8 +300,8 @@ vacation_template_parse(struct arena *arena, slice text,
     struct vacation_template *ret_template, struct error *error)
 {
 	struct vacation_template t = {.field_count = 0};
-	struct parser p = {.arena = arena, .template = &t, .error = error,
-	    .line = 1};
+	struct parser p = {
+	    .arena = arena, .template = &t, .error = error, .line = 1};
 	struct vacation_field field;
 	unsigned line = 1;
 

@@ -67,14 +67,24 @@ static const struct {
     {"a*", 0, "b", ""},
 };
 
+/* As machine code, or interpreted. */
+static struct regex *
+compiled_with(bool jit, const char *pattern, unsigned flags)
+{
+	char text[1000];
+
+	(void)snprintf(
+	    text, sizeof(text), "%s%s", jit ? "" : "(*NO_JIT)", pattern);
+	return compiled(slice_from_cstr(text), flags);
+}
+
 START_TEST(answers)
 {
 	const char *expected = questions[_i].whole;
 
 	for (unsigned jit = 0; jit < 2; jit++) {
-		struct regex *regex =
-		    compiled(slice_from_cstr(questions[_i].pattern),
-			questions[_i].flags | (jit == 0 ? REGEX_LENGTHS : 0));
+		struct regex *regex = compiled_with(
+		    jit != 0, questions[_i].pattern, questions[_i].flags);
 		struct regex_subject subject = {
 		    .text = slice_from_cstr(questions[_i].text)};
 		slice whole = {NULL, 0};
@@ -190,8 +200,7 @@ START_TEST(evil_patterns_end_at_a_limit)
 	memset(text, 'a', 64);
 	text[63] = '!';
 	for (unsigned jit = 0; jit < 2; jit++) {
-		struct regex *regex = compiled(
-		    slice_from_cstr(evil[_i]), jit == 0 ? REGEX_LENGTHS : 0);
+		struct regex *regex = compiled_with(jit != 0, evil[_i], 0);
 		struct regex_match found = {.limit = NULL};
 		struct timespec from;
 
@@ -218,132 +227,6 @@ START_TEST(a_deep_match_gets_a_larger_stack)
 	ck_assert_int_eq(regex_match(regex, &subject, &found), REGEX_MATCH);
 	subject.text.len = 4 * 1024 * 1024;
 	ck_assert_int_eq(regex_match(regex, &subject, &found), REGEX_LIMIT);
-	free(text);
-	regex_free(regex);
-}
-END_TEST
-
-static const struct {
-	const char *pattern;
-	const char *text;
-	size_t from;
-	unsigned options;
-	const char *lengths;
-} all_lengths[] = {
-    {"a*", "aaa", 0, 0, " 0 1 2 3"},
-    {"a*", "baab", 1, 0, " 0 1 2"},
-    {"a*?", "aaa", 0, 0, " 0 1 2 3"},
-    {"a*", "aaa", 0, REGEX_NOT_EMPTY, " 1 2 3"},
-    {"cat(er(pillar)?)?", "the caterpillar", 4, 0, " 3 5 11"},
-    {"cat|cater|c", "cater", 0, 0, " 1 3 5"},
-    {"cat", "a cat", 0, 0, ""},
-    {"(?=a)a*", "aab", 0, 0, " 0 1 2"},
-    {"(a|ab)(c|bcd)", "abcd", 0, 0, " 3 4"},
-    {"a|b|", "a", 0, 0, " 0 1"},
-    {"^a+", "aa", 1, 0, ""},
-    {"a+$", "aa", 0, REGEX_NOT_EOL, ""},
-};
-
-static bool
-note(void *context, size_t length)
-{
-	char *text = context;
-
-	(void)sprintf(text + strlen(text), " %zu", length);
-	return true;
-}
-
-START_TEST(every_length_is_found)
-{
-	struct regex *regex =
-	    compiled(slice_from_cstr(all_lengths[_i].pattern), REGEX_LENGTHS);
-	struct regex_subject subject = {
-	    .text = slice_from_cstr(all_lengths[_i].text),
-	    .from = all_lengths[_i].from,
-	    .options = all_lengths[_i].options};
-	char text[200] = "";
-	struct regex_lengths lengths = {.each = note, .context = text};
-
-	ck_assert_int_eq(regex_lengths(regex, &subject, &lengths),
-	    all_lengths[_i].lengths[0] == '\0' ? REGEX_NO_MATCH : REGEX_MATCH);
-	ck_assert_str_eq(text, all_lengths[_i].lengths);
-	regex_free(regex);
-}
-END_TEST
-
-static bool
-stop_at_two(void *context, size_t length)
-{
-	*(size_t *)context = length;
-	return length < 2;
-}
-
-START_TEST(lengths_stop_when_told)
-{
-	struct regex *regex =
-	    compiled(SLICE("a* # all"), REGEX_LENGTHS | REGEX_EXTENDED);
-	struct regex_subject subject = {.text = SLICE("aaaa")};
-	size_t last = 99;
-	struct regex_lengths lengths = {.each = stop_at_two, .context = &last};
-
-	ck_assert_int_eq(regex_lengths(regex, &subject, &lengths), REGEX_MATCH);
-	ck_assert_uint_eq(last, 2);
-	regex_free(regex);
-}
-END_TEST
-
-static bool
-count(void *context, size_t length)
-{
-	size_t *next = context;
-
-	ck_assert_uint_eq(length, *next);
-	(*next)++;
-	return true;
-}
-
-/* More states than fit at first: what was told is not told again. */
-START_TEST(lengths_get_more_states)
-{
-	struct regex *regex =
-	    compiled(SLICE("(?:a{0,30}){0,20}"), REGEX_LENGTHS);
-	char text[100];
-	struct regex_subject subject = {.text = {text, 100}};
-	size_t next = 0;
-	struct regex_lengths lengths = {.each = count, .context = &next};
-
-	memset(text, 'a', 100);
-	ck_assert_int_eq(regex_lengths(regex, &subject, &lengths), REGEX_MATCH);
-	ck_assert_uint_eq(next, 101);
-	regex_free(regex);
-}
-END_TEST
-
-static const struct {
-	const char *pattern;
-	const char *limit;
-} too_much[] = {
-    {"(?:a{0,400}){0,60}[bc]", "state limit"},
-    {"(a*)*(a*)*(a*)*(a|b|c|d)*", "match limit"},
-    {"(a)\\1", "unsupported item"},
-    {"(a(?1)?)*b", "depth limit"},
-};
-
-START_TEST(lengths_have_limits)
-{
-	struct regex *regex =
-	    compiled(slice_from_cstr(too_much[_i].pattern), REGEX_LENGTHS);
-	char *text = malloc(400000);
-	struct regex_subject subject = {.text = {text, 400000}};
-	char *last = NULL;
-	struct regex_lengths lengths = {.each = count, .context = &last};
-	struct timespec from;
-
-	memset(text, 'a', 400000);
-	(void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &from);
-	ck_assert_int_eq(regex_lengths(regex, &subject, &lengths), REGEX_LIMIT);
-	ck_assert_str_eq(lengths.limit, too_much[_i].limit);
-	ck_assert_msg(milliseconds(&from) < 500, "%f ms", milliseconds(&from));
 	free(text);
 	regex_free(regex);
 }
@@ -414,10 +297,6 @@ main(void)
 	tcase_add_test(tcase, an_offset_sees_what_is_before_it);
 	tcase_add_loop_test(tcase, evil_patterns_end_at_a_limit, 0, ROWS(evil));
 	tcase_add_test(tcase, a_deep_match_gets_a_larger_stack);
-	tcase_add_loop_test(tcase, every_length_is_found, 0, ROWS(all_lengths));
-	tcase_add_test(tcase, lengths_stop_when_told);
-	tcase_add_test(tcase, lengths_get_more_states);
-	tcase_add_loop_test(tcase, lengths_have_limits, 0, ROWS(too_much));
 	tcase_add_test(tcase, threads_share_a_pattern);
 	tcase_add_test(tcase, without_executable_memory_it_works_all_the_same);
 	suite_add_tcase(suite, tcase);
