@@ -106,7 +106,7 @@ def test_instructions(place):
             for steps in WAYS:
                 load = measure.Load(place, steps=steps)
                 found = measure.instructions(
-                    load, target, f"{out}", 8 * material.VARIANTS, 3)
+                    load, target, f"{out}", 4 * material.VARIANTS, 2)
                 assert least < found <= most, (name, steps, found)
 
 
