@@ -14,7 +14,7 @@ import rediskit
 import sasl
 from cases_filtering import SENDER, arrived, await_spool, header, names
 from daemon import Daemon
-from world import DAEMON_USER, make_directory, write
+from world import DAEMON_USER, make_directory
 
 POLICY = policies.FILTERING
 BEDS = ("milter", "postfix")
@@ -24,12 +24,8 @@ CLIENT, CLIENT_OF_SECOND = "192.0.2.20", policies.CLIENT_OF_SECOND
 def set_away(bed, *users):
     """They are away and nobody else, and have answered nobody yet."""
     filters.set_users()
-    make_directory(policies.VACATION)
-    for name in os.listdir(policies.VACATION):
-        os.unlink(f"{policies.VACATION}/{name}")
+    filters.set_away(*users)
     for user in users:
-        write(f"{policies.VACATION}/{user}.msg",
-              f"Subject: {user} is away\n\nI read your $SUBJECT later.\n")
         done = bed.daemon.control("vacation", "forget", user)
         assert done.returncode in (0, 1), done.stderr
 

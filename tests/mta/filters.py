@@ -36,11 +36,22 @@ def install(command, environment):
     for name, text in PROGRAMS.items():
         script(f"{policies.PROGRAMS}/{name}", text)
     write(policies.RECIPES, "")
+    set_away()
 
 
 def script(path, text):
     write(path, f"#!/bin/sh\n{text}\n")
     os.chmod(path, 0o755)
+
+
+def set_away(*users):
+    """They are on vacation, and nobody else."""
+    make_directory(policies.VACATION)
+    for name in os.listdir(policies.VACATION):
+        os.unlink(f"{policies.VACATION}/{name}")
+    for user in users:
+        write(f"{policies.VACATION}/{user}.msg",
+              f"Subject: {user} is away\n\nI read your $SUBJECT later.\n")
 
 
 def set_users(**recipes):
