@@ -62,8 +62,7 @@ AT_ONCE = 8                     # procmail sleeps more than it works
 # Who it is forwarded to, and what is sent.
 SENDMAIL = """\
 #!/bin/sh
-n=$(ls "$SCRATCH" | grep -c '^sent')
-{ for word; do echo "<$word>"; done; echo --; cat; } >"$SCRATCH/sent$n"
+{ for word; do echo "<$word>"; done; echo --; cat; } >"$SCRATCH/sent$$"
 """
 
 
@@ -216,6 +215,7 @@ def put(place, name, delivery):
         directory = path + "/new" if is_maildir else path
         os.makedirs(directory, exist_ok=True)
         path = f"{directory}/{len(os.listdir(directory)) + 1}"
+    os.makedirs(os.path.dirname(path), exist_ok=True)
     with open(path, "a", encoding="latin-1", newline="") as file:
         file.write(text_of(delivery["header"]) + text_of(delivery["body"]))
 
