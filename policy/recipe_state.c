@@ -140,6 +140,8 @@ shift_arguments(struct machine *m, slice value)
 
 	if (count > m->argument_count)
 		count = m->argument_count;
+	if (count == 0)
+		return;
 	m->arguments += count;
 	m->argument_count -= count;
 }
