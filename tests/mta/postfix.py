@@ -49,6 +49,14 @@ def milter_lines(samples=()):
     return text
 
 
+def command_of(pid):
+    """"" when it has ended, waited for or not."""
+    try:
+        return pathlib.Path(f"/proc/{pid}/cmdline").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+
+
 class Postfix:
     """The mail host's Postfix; features are further lines of main.cf."""
 
@@ -73,8 +81,7 @@ class Postfix:
         master = int((QUEUE / "pid/master.pid").read_text())
         os.kill(master, signal.SIGTERM)
         for _ in range(500):
-            if not pathlib.Path(f"/proc/{master}/cmdline").exists() \
-                    or not pathlib.Path(f"/proc/{master}/cmdline").read_text():
+            if not command_of(master):
                 return
             time.sleep(0.01)
         raise RuntimeError("Postfix does not stop")
