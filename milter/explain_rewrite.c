@@ -4,6 +4,7 @@
 #include "milter/explain_text.h"
 #include "policy/access.h"
 #include "policy/alias.h"
+#include "policy/path.h"
 #include "policy/rewrite.h"
 
 static const struct role_word {
@@ -60,13 +61,8 @@ static bool
 read_question(
     const struct attributes *a, struct rewritten *r, struct error *error)
 {
-	slice bare = a->rewrite;
-
 	r->as = attribute_is_given(a->as) ? a->as : SLICE("header-sender");
-	if (bare.len >= 2 && bare.ptr[0] == '<' &&
-	    bare.ptr[bare.len - 1] == '>')
-		bare = slice_first(slice_from(bare, 1), bare.len - 2);
-	r->question = bare;
+	r->question = path_address(a->rewrite);
 	return read_role(r->as, &r->how.role, error) &&
 	       read_local(a->local, &r->how.is_local_mail, error);
 }

@@ -9,6 +9,7 @@
 #include "maps/image.h"
 #include "maps/text.h"
 #include "milter/own_names.h"
+#include "milter/redis_state.h"
 #include "milter/user_recipes.h"
 #include "policy/alias.h"
 
@@ -458,8 +459,6 @@ read_recipe_files(struct loading *loading)
 {
 	const struct settings *settings = loading->settings;
 	struct snapshot *snapshot = loading->generation->snapshot;
-	bool has_fleet = settings->redis.server.len > 0 ||
-			 settings->redis.sentinels.count > 0;
 
 	if (loading->parts != NULL)
 		return true;
@@ -468,8 +467,9 @@ read_recipe_files(struct loading *loading)
 		settings->recipes.items, settings->recipes.count,
 		&loading->source, loading->error))
 		return false;
-	return !has_fleet || user_recipes_add(snapshot, settings->user_recipes,
-				 &loading->source, loading->error);
+	return !redis_is_configured(settings) ||
+	       user_recipes_add(snapshot, settings->user_recipes,
+		   &loading->source, loading->error);
 }
 
 static bool

@@ -4,6 +4,7 @@
 #include "base/strbuf.h"
 #include "milter/log.h"
 #include "milter/log_private.h"
+#include "policy/path.h"
 
 #include <syslog.h>
 
@@ -47,13 +48,6 @@ escape_into(struct strbuf *out, slice text, size_t limit)
 }
 
 static bool
-is_bracketed(slice text)
-{
-	return text.len >= 2 && text.ptr[0] == '<' &&
-	       text.ptr[text.len - 1] == '>';
-}
-
-static bool
 is_harmless(slice text)
 {
 	for (size_t i = 0; i < text.len; i++) {
@@ -66,7 +60,7 @@ is_harmless(slice text)
 slice
 log_escape(struct arena *arena, slice text, size_t limit)
 {
-	bool bracketed = is_bracketed(text) && limit >= 2;
+	bool bracketed = path_has_brackets(text) && limit >= 2;
 	slice inner = bracketed ? (slice){text.ptr + 1, text.len - 2} : text;
 	struct strbuf out;
 

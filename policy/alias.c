@@ -3,18 +3,9 @@
 
 #include "policy/access.h"
 #include "policy/alias_walk.h"
+#include "policy/path.h"
 #include "policy/rewrite.h"
 #include "policy/token.h"
-
-static slice
-without_angles(slice typed)
-{
-	typed = slice_trim(typed);
-	if (typed.len >= 2 && typed.ptr[0] == '<' &&
-	    typed.ptr[typed.len - 1] == '>')
-		typed = slice_first(slice_from(typed, 1), typed.len - 2);
-	return typed;
-}
 
 /* Is this user where mail for the address would go without us? Not when only
  * the domaintable makes it a domain of ours. */
@@ -91,7 +82,7 @@ owner_address(
 	inner.arena = w->d->arena;
 	if (owner.len > 0)
 		owner = rewrite_address(&inner, &how, owner, failed);
-	return slice_eq_nocase(owner, without_angles(sender))
+	return slice_eq_nocase(owner, path_address(slice_trim(sender)))
 		   ? SLICE("")
 		   : arena_copy(d->arena, owner);
 }
@@ -145,7 +136,7 @@ expansion_of(const struct decision *d, struct walk *w, slice recipient)
 	const struct target *only = first_living(w);
 	bool failed = false;
 
-	list_living(d, w, without_angles(recipient), &e);
+	list_living(d, w, path_address(slice_trim(recipient)), &e);
 	if (e.count == 1 && e.own == 0)
 		e.kind = only->is_left ? EXPANSION_MTA : EXPANSION_SAME;
 	e.owner = owner_address(d, w, d->session->sender, &failed);

@@ -7,14 +7,19 @@
 #include "base/arena.h"
 #include "base/slice.h"
 
+static inline bool
+path_has_brackets(slice path)
+{
+	return path.len >= 2 && path.ptr[0] == '<' &&
+	       path.ptr[path.len - 1] == '>';
+}
+
 /* What is not within brackets stays as it is. */
 static inline slice
 path_address(slice path)
 {
-	return path.len >= 2 && path.ptr[0] == '<' &&
-		       path.ptr[path.len - 1] == '>'
-		   ? (slice){path.ptr + 1, path.len - 2}
-		   : path;
+	return path_has_brackets(path) ? (slice){path.ptr + 1, path.len - 2}
+				       : path;
 }
 
 static inline slice

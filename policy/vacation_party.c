@@ -2,6 +2,7 @@
 #include "policy/vacation_private.h"
 
 #include "policy/mime_encode.h"
+#include "policy/path.h"
 
 #include <string.h>
 
@@ -235,13 +236,9 @@ is_domain(slice domain)
 bool
 vacation_reply_address(slice sender, slice *ret_address)
 {
-	slice address = slice_trim(sender);
+	slice address = slice_trim(path_address(slice_trim(sender)));
 	size_t at;
 
-	if (address.len > 1 && address.ptr[0] == '<' &&
-	    address.ptr[address.len - 1] == '>')
-		address = slice_trim(
-		    slice_first(slice_from(address, 1), address.len - 2));
 	*ret_address = address;
 	if (address.len == 0 || address.len > ADDRESS_MAX)
 		return false;

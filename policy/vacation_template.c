@@ -5,6 +5,7 @@
 #include "base/strbuf.h"
 #include "policy/civil.h"
 #include "policy/mime_encode.h"
+#include "policy/path.h"
 
 #include <string.h>
 
@@ -116,14 +117,6 @@ is_address_word(slice word)
 	return true;
 }
 
-static slice
-without_angles(slice word)
-{
-	if (word.len > 1 && word.ptr[0] == '<' && word.ptr[word.len - 1] == '>')
-		return slice_first(slice_from(word, 1), word.len - 2);
-	return word;
-}
-
 /* Words between commas or blanks; several fields add up. */
 static bool
 add_addresses(struct parser *p, slice value, slice **list, size_t *count)
@@ -139,7 +132,7 @@ add_addresses(struct parser *p, slice value, slice **list, size_t *count)
 		while (at < value.len && value.ptr[at] != ',' &&
 		       !ascii_is_space(value.ptr[at]))
 			at++;
-		word = without_angles((slice){value.ptr + start, at - start});
+		word = path_address((slice){value.ptr + start, at - start});
 		at++;
 		if (word.len == 0)
 			continue;
