@@ -18,14 +18,15 @@ CLIENT = "192.0.2.20"
 SENDER = "a@other.example"
 
 
-def send(bed, *users, subject="hello", body="one\n.\ntwo\n", sender=SENDER):
+def send(bed, *users, subject="hello", body="one\n.\ntwo\n", sender=SENDER,
+         text=None):
     with bed.dial(CLIENT) as talk:
         reply = talk.mail(sender)
         assert reply[:3] == "250", reply
         for user in users:
             reply = talk.rcpt(f"{user}@abc.com")
             assert reply[:3] == "250", reply
-        return talk.data(f"From: {sender}\nTo: u@abc.com\n"
+        return talk.data(text or f"From: {sender}\nTo: u@abc.com\n"
                          f"Subject: {subject}\n\n{body}")
 
 
@@ -110,12 +111,8 @@ def test_one_text_for_all(bed):
 def test_a_field_emptied(bed):
     """It stays, and the next of its name is the one that is changed."""
     filters.set_users(u=":0fhw\n| blank\n")
-    with bed.dial(CLIENT) as talk:
-        talk.mail(SENDER)
-        talk.rcpt("u@abc.com")
-        reply = talk.data("Subject: s\nX-A: one\nX-A: two\nX-A: three\n\n"
-                          "body\n")
-    assert reply[:3] == "250", reply
+    accepted(bed, "u", text="Subject: s\nX-A: one\nX-A: two\nX-A: three\n\n"
+             "body\n")
     (_, content), = arrived(bed)[0]
     fields = [line.partition(":")[2].strip()
               for line in header(content).split("\n")
@@ -145,12 +142,9 @@ def test_texts_that_differ(bed):
 
 def test_a_forged_mark_has_no_effect(bed):
     filters.set_users(u=":0\nfolder\n")
-    with bed.dial(CLIENT) as talk:
-        talk.mail(SENDER)
-        talk.rcpt("u@abc.com")
-        reply = talk.data("X-Milterd-Copy: 0123456789abcdef0123456789abcdef\n"
-                          "x-milterd-copy: 2\nSubject: s\n\nbody\n")
-    assert reply[:3] == "250", reply
+    accepted(bed, "u",
+             text="X-Milterd-Copy: 0123456789abcdef0123456789abcdef\n"
+             "x-milterd-copy: 2\nSubject: s\n\nbody\n")
     here, _ = arrived(bed)
     assert names(here) == ["u+folder"], here
     assert "milterd-copy" not in here[0][1].lower(), here

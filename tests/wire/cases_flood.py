@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Clients that say nothing, half of something, or take no answer."""
 
-import contextlib
 import json
 import os
 import select
@@ -9,6 +8,7 @@ import time
 
 from doorkit import (ask_map, ask_policy, everything, netstring,
                      policy_request, running)
+from node import bounded_memory
 
 RELAY = {"client_address": "192.0.2.20"}
 # A sanitizer's own memory for each byte of ours comes on top.
@@ -25,21 +25,6 @@ def fill(doors, door, count):
 def empty(clients):
     for sock in clients:
         sock.close()
-
-
-@contextlib.contextmanager
-def bounded_memory(doors):
-    """No more than that is taken meanwhile."""
-    before = memory_kb(doors)
-    yield
-    more = memory_kb(doors) - before
-    assert more < MOST_KB, f"{more} KB more"
-
-
-def memory_kb(doors):
-    with open(f"/proc/{doors.daemon.pid}/status") as status:
-        return next(int(line.split()[1]) for line in status
-                    if line.startswith("VmRSS:"))
 
 
 def processor_seconds(doors):
@@ -60,7 +45,7 @@ def test_idle_policy_clients(programs, directory):
     with running(programs, directory) as doors:
         with doors.dial("policy") as old:
             assert ask_policy(old, **RELAY) == "OK"
-        with bounded_memory(doors):
+        with bounded_memory(doors, MOST_KB):
             clients = fill(doors, "policy", 2500)
         with doors.dial("policy") as sock:
             prompt(lambda: ask_policy(sock, **RELAY))
@@ -147,7 +132,7 @@ def test_readers_that_do_not_read(programs, directory):
             sock.setblocking(False)
         request = policy_request(**RELAY) * 8
         end = time.monotonic() + 14
-        with bounded_memory(doors):
+        with bounded_memory(doors, MOST_KB):
             while clients and time.monotonic() < end:
                 _, ready, _ = select.select([], clients, [], 0.2)
                 for sock in ready:

@@ -5,7 +5,6 @@ no sense, and the others are served."""
 import contextlib
 import os
 import random
-import resource
 import signal
 import socket
 import struct
@@ -15,7 +14,7 @@ import time
 from logged import CLIENT, connect, dial, expect, greeted, logged
 from miltertalk import Closed
 from nameserver import NameServer
-from node import NO_NAME_SERVER
+from node import NO_NAME_SERVER, resident
 
 ACCESS = "From:spam@x.example\tREJECT\nFrom:void@x.example\tDISCARD\n"
 DENIED = "550 5.7.1 <spam@x.example>... Access denied"
@@ -87,11 +86,6 @@ def test_helo_again_and_again(programs, directory):
                 before = resident(node)
         expect(talk.helo("x" * 60000), "c")
         assert resident(node) - before < 5000, "kB more"
-
-
-def resident(node):
-    with open(f"/proc/{node.daemon.pid}/statm") as statm:
-        return int(statm.read().split()[1]) * resource.getpagesize() // 1024
 
 
 def test_many_recipients_cost_no_memory(programs, directory):

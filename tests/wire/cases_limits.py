@@ -8,7 +8,7 @@ import os
 import time
 
 from cases_filter import HEADERS, edits_of, expect_logged, filtering, send
-from cases_hostile import resident
+from node import bounded_memory
 
 IS_LONG = os.environ.get("STRESS") == "long"
 LINES = 1000000 if IS_LONG else 100000
@@ -41,19 +41,18 @@ def end(node, talk):
 
 
 @contextlib.contextmanager
-def bounded_memory(node):
+def bounded(node):
+    """Memory, of one that has had a message."""
     send(node, ["ann@abc.com"])
-    before = resident(node)
-    yield
-    more = resident(node) - before
-    assert more < MEMORY_KB, f"{more} KB more"
+    with bounded_memory(node, MEMORY_KB):
+        yield
 
 
 def test_header_lines(programs, directory):
     """All of them fit, and an expression goes over them again and again."""
     recipes = ":0\n* ^X: 1$(.*$)*X-Last: (y|e|s)+$\n/dev/null\n"
     with filtering(programs, directory, recipes) as node, \
-            bounded_memory(node), begun(node) as talk:
+            bounded(node), begun(node) as talk:
         talk.flood("L", b"X\0 1\0", LINES)
         talk.header("X-Last", " yes")
         answer = end(node, talk)
@@ -65,7 +64,7 @@ def test_header_larger_than_is_kept(programs, directory):
     recipes = ":0\n* ^X: 1\n/dev/null\n"
     with filtering(programs, directory, recipes,
                    "max_message_kept = 65536\n") as node, \
-            bounded_memory(node), begun(node) as talk:
+            bounded(node), begun(node) as talk:
         talk.flood("L", b"X\0 1\0", LINES)
         answer = end(node, talk)
         assert (answer.verdict, answer.edits) == ("c", []), answer
@@ -78,7 +77,7 @@ def test_header_that_is_rewritten(programs, directory):
         file.write("old.example\tnew.example\n")
     options = f'domaintable = {{ "{directory}/domains" }}\n'
     with filtering(programs, directory, ":0\n* ^X: 1\n/dev/null\n",
-                   options) as node, bounded_memory(node):
+                   options) as node, bounded(node):
         for value, text in (
                 (b" a@old.example", "Too many header lines (1000 max)"),
                 (b" a@old.example," * 100, "Headers too large (1048576 max)")):
@@ -96,7 +95,7 @@ def test_body(programs, directory):
             ("reject", "y", "552 5.3.4 ", "reject=552 5.3.4 ")):
         with filtering(programs, directory, ":0B\n* (x+)+y\n/dev/null\n",
                        f'large_messages = "{word}"\n') as node, \
-                bounded_memory(node), begun(node) as talk:
+                bounded(node), begun(node) as talk:
             for name, value in HEADERS:
                 talk.header(name, " " + value)
             talk.flood("B", b"x" * 65535, BODY_MB * 16)

@@ -3,6 +3,7 @@
 
 import contextlib
 import os
+import resource
 
 import miltertalk
 from daemon import Daemon
@@ -63,3 +64,18 @@ def running(programs, directory, access, options=NO_NAME_SERVER):
     finally:
         if node.daemon.is_alive():
             node.daemon.stop()
+
+
+def resident(node):
+    """KB of memory that it has."""
+    with open(f"/proc/{node.daemon.pid}/statm") as statm:
+        return int(statm.read().split()[1]) * resource.getpagesize() // 1024
+
+
+@contextlib.contextmanager
+def bounded_memory(node, kb):
+    """No more than that is taken meanwhile."""
+    before = resident(node)
+    yield
+    more = resident(node) - before
+    assert more < kb, f"{more} KB more"
