@@ -4,7 +4,9 @@ them, and that everybody gives the answers the letters expect.
 
 The bounds are what was aimed at, not what was found: a policy that decides
 nothing costs at most two system calls more than the filter that does nothing,
-which makes 165, and 50,000 instructions, where that one takes 34,500.
+which makes 165, and 50,000 instructions, where that one takes 34,500. How
+often threads wait for one another (futex) is the machine's doing and varies:
+it is bounded on its own.
 """
 
 import argparse
@@ -22,15 +24,16 @@ import recipes  # noqa: E402
 import world  # noqa: E402
 from results import Results, tests_of  # noqa: E402
 
-CALLS, INSTRUCTIONS = 165 + 2, 50000
+MORE_CALLS, WAITS, INSTRUCTIONS = 2, 16, 50000
 KINDS = 16                      # of letters, half of them refused
+MANNERS = "sendmail", "postfix"
 WAYS = measure.SAME_STEPS, measure.ALL_STEPS
 
 
 def check_agreement(place, target, **options):
     """Every letter gets the answer that it should get."""
     number = KINDS * material.VARIANTS
-    for manner in "sendmail", "postfix":
+    for manner in MANNERS:
         load = measure.Load(place, letters=place.all, manner=manner,
                             **options)
         found = load.for_messages(target, number)
@@ -58,7 +61,7 @@ def test_load_notices_wrong_answers(place):
     have refused seven of sixteen kinds."""
     number = KINDS * material.VARIANTS
     with place.null() as target:
-        for manner in "sendmail", "postfix":
+        for manner in MANNERS:
             found = measure.Load(place, letters=place.all, manner=manner) \
                 .for_messages(target, number)
             assert found["surprises"] == number * 7 / KINDS, found
@@ -79,22 +82,25 @@ def test_load_notices_hang_ups(place):
 def test_system_calls(place):
     """The null filter's count shows that it is counted right."""
     with place.null() as target:
-        null = _calls(place, target, measure.SAME_STEPS, "sendmail")
-        null_postfix = _calls(place, target, measure.SAME_STEPS, "postfix")
-    assert 160 < null < 170, null
+        null = {manner: _calls(place, target, measure.SAME_STEPS, manner)[0]
+                for manner in MANNERS}
+    assert 150 < null["sendmail"] < 170, null
     for name, words in ("nothing", material.NOTHING), ("milterd", None):
         with place.milterd(name, words) as target:
             for steps in WAYS:
-                found = _calls(place, target, steps, "sendmail")
-                assert found <= CALLS, (name, steps, found)
-                found = _calls(place, target, steps, "postfix")
-                assert found <= null_postfix + 2, (name, steps, found)
+                for manner in MANNERS:
+                    calls, waits = _calls(place, target, steps, manner)
+                    assert calls <= null[manner] + MORE_CALLS and \
+                        waits <= WAITS, (name, steps, manner, calls, waits)
 
 
 def _calls(place, target, steps, manner):
+    """System calls a message, but for futex; and those."""
     load = measure.Load(place, steps=steps, manner=manner)
     load.for_messages(target, 8 * material.VARIANTS)
-    return sum(measure.system_calls(load, target, 48, 4).values())
+    calls = measure.system_calls(load, target, 48, 4)
+    waits = calls.pop("futex", 0)
+    return sum(calls.values()), waits
 
 
 def test_instructions(place):
