@@ -8,7 +8,7 @@ import sys
 import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-for neighbour in ("common", "redis"):
+for neighbour in ("common", "redis", "wire"):
     sys.path.insert(0, os.path.join(HERE, "..", neighbour))
 
 from daemon import Daemon, Programs
@@ -100,10 +100,10 @@ class Fleet:
         self.redis.stop()
         shutil.rmtree(self.directory, ignore_errors=True)
 
-    def start(self, word="one"):
+    def start(self, word="one", write=Node.write_all):
         """The first with files, the second without."""
         first, second = self.nodes
-        first.write_all(word)
+        write(first, word)
         first.start()
         until(lambda: self.redis.tell("EXISTS", "mlt:current") == "1")
         second.start()

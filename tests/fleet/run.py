@@ -17,6 +17,7 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 from kit import Fleet, until
+from readers import WORDS, Reader, write_pair
 from rediskit import HAVE_SERVER
 from results import Results, chosen, tests_of
 
@@ -234,29 +235,31 @@ def test_lost_part_is_put_again(fleet):
 
 
 def test_no_mixture(fleet):
-    first, second = fleet.start("even")
-    stop = threading.Event()
-    seen, bad = set(), []
-
-    def read(node):
-        while not stop.is_set():
-            maps = {part["name"]: part["digest"]
-                    for part in node.status()["maps"]}
-            pair = (maps["access"], maps["virtusertable"])
-            seen.add(pair)
-
-    readers = [threading.Thread(target=read, args=(node,))
-               for node in (first, second)]
-    for reader in readers:
+    """Each session on either node is judged by one pair of maps."""
+    first, second = fleet.nodes
+    for node in fleet.nodes:
+        node.add(WORDS)
+    fleet.start(write=write_pair, word="even")
+    on = [Reader(node) for node in (first, second)]
+    for reader in on:
         reader.start()
-    for turn in range(50):
-        first.write_all("odd" if turn % 2 == 0 else "even")
-        first.reload()
-    stop.set()
-    for reader in readers:
-        reader.join()
-    assert len(seen) == 2, (seen, bad)
-    assert len({pair[0] for pair in seen}) == 2
+    try:
+        until(lambda: all(reader.seen or reader.wrong for reader in on), 60)
+        for turn in range(50):
+            write_pair(first, "odd" if turn % 2 == 0 else "even")
+            first.reload()
+            until(lambda: all(reader.outlived or reader.wrong
+                              for reader in on), 60)
+    finally:
+        for reader in on:
+            reader.stop.set()
+        for reader in on:
+            reader.join()
+    for reader in on:
+        assert not reader.wrong, reader.wrong[:5]
+        assert set(reader.seen) == {"even", "odd"}, reader.seen
+        print(f"     {sum(reader.seen.values())} sessions, {reader.outlived} "
+              "of them across a reload")
 
 
 def test_reach(fleet):
