@@ -59,6 +59,13 @@ store_kind_name(const struct store *store)
 	return store->kind->name;
 }
 
+bool
+store_key_count(struct store *store, size_t *ret_keys)
+{
+	return store->kind->key_count != NULL &&
+	       store->kind->key_count(store, ret_keys);
+}
+
 void
 store_close(struct store *store)
 {

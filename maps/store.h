@@ -94,6 +94,9 @@ __attribute__((warn_unused_result)) enum store_result store_add(
 
 /* "lmdb" or "redis". */
 const char *store_kind_name(const struct store *store);
+/* How many keys it holds, of all uses, with those that have expired and are not
+ * swept yet. False: not known, or only at a price, as in Redis. */
+bool store_key_count(struct store *store, size_t *ret_keys);
 /* Why the last STORE_UNAVAILABLE came, for a log or a reply; empty: never. */
 void store_trouble(struct store *store, char *text, size_t size);
 

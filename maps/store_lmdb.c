@@ -566,6 +566,26 @@ list(struct store *store, slice prefix,
 	return code == 0 ? STORE_YES : failed(store, code);
 }
 
+static bool
+key_count(struct store *store, size_t *ret_keys)
+{
+	struct lmdb_store *lmdb = lmdb_of(store);
+	MDB_stat stat;
+	MDB_txn *txn;
+	int code = mdb_txn_begin(lmdb->env, NULL, MDB_RDONLY, &txn);
+
+	if (code == 0) {
+		code = mdb_stat(txn, lmdb->dbi, &stat);
+		mdb_txn_abort(txn);
+	}
+	if (code != 0) {
+		(void)failed(store, code);
+		return false;
+	}
+	*ret_keys = stat.ms_entries;
+	return true;
+}
+
 static void
 close_lmdb(struct store *store)
 {
@@ -585,6 +605,7 @@ static const struct store_kind lmdb_kind = {
     .list = list,
     .count = count,
     .add = add,
+    .key_count = key_count,
 };
 
 /*

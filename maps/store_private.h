@@ -29,6 +29,7 @@ struct store_kind {
 	    unsigned long seconds, unsigned long *ret_count);
 	enum store_result (*add)(struct store *store, slice key,
 	    long long amount, unsigned long seconds, long long *ret_total);
+	bool (*key_count)(struct store *store, size_t *ret_keys); /* or NULL */
 };
 
 #define STORE_TROUBLE_MAX 128

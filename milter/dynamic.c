@@ -78,6 +78,12 @@ dynamic_start(struct service *service, const struct settings *settings,
 	return false;
 }
 
+size_t
+dynamic_count(struct service *service)
+{
+	return live_count(service->live, deadline_now());
+}
+
 struct loading {
 	struct live *fresh;
 	size_t left_out;
@@ -129,8 +135,7 @@ collect(void *context, const struct live_entry *entry)
 static bool
 give_back(struct service *service, struct arena *arena)
 {
-	struct entries all = {
-	    .arena = arena, .room = live_count(service->live, deadline_now())};
+	struct entries all = {.arena = arena, .room = dynamic_count(service)};
 
 	all.first = ARENA_ARRAY(arena, struct live_entry, all.room + 1);
 	live_walk(service->live, deadline_now(), collect, &all);

@@ -38,6 +38,8 @@ bool dynamic_add(struct service *service, slice key, slice value, slice ttl,
 bool dynamic_delete(struct service *service, slice key, struct error *error);
 /* Lines of key, value and seconds, with tabs between, or of objects. */
 void dynamic_list(struct service *service, bool as_json, struct strbuf *out);
+/* How many are in force. */
+size_t dynamic_count(struct service *service);
 /* False: there is none. */
 bool dynamic_look_up(struct service *service, slice key, struct strbuf *out);
 

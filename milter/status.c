@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "milter/status.h"
 
+#include "milter/dynamic.h"
 #include "milter/log.h"
 #include "milter/replica.h"
 #include "milter/spool.h"
@@ -111,6 +112,26 @@ write_spool(struct strbuf *out)
 	    status.sent, status.dropped, status.failed);
 }
 
+static void
+write_store(struct service *service, struct strbuf *out)
+{
+	char trouble[128];
+	size_t keys;
+
+	strbuf_printf(out, "dynamic_entries: %zu\n", dynamic_count(service));
+	if (service->store == NULL) {
+		strbuf_add(out, SLICE("store: none\n"));
+		return;
+	}
+	strbuf_printf(out, "store: %s", store_kind_name(service->store));
+	if (store_key_count(service->store, &keys))
+		strbuf_printf(out, ", %zu keys", keys);
+	strbuf_add_char(out, '\n');
+	store_trouble(service->store, trouble, sizeof(trouble));
+	if (trouble[0] != '\0')
+		strbuf_printf(out, "store_last_trouble: %s\n", trouble);
+}
+
 static const char *
 redis_word(const struct redis_report *report)
 {
@@ -203,6 +224,7 @@ status_write_text(struct service *service, const struct generation *generation,
 		    read_counter(service, &counter_words[i]));
 	write_resolver(service, out);
 	write_spool(out);
+	write_store(service, out);
 	write_redis(service, out);
 	strbuf_printf(out, "log_lines_dropped: %lu\n", log_dropped());
 }
@@ -330,6 +352,27 @@ json_spool(void)
 }
 
 static json_t *
+json_store(struct service *service)
+{
+	char trouble[128];
+	json_t *object;
+	size_t keys;
+
+	if (service->store == NULL)
+		return json_null();
+	store_trouble(service->store, trouble, sizeof(trouble));
+	object = json_object();
+	json_object_set_new(
+	    object, "kind", json_string(store_kind_name(service->store)));
+	json_object_set_new(object, "keys",
+	    store_key_count(service->store, &keys) ? json_number(keys)
+						   : json_null());
+	json_object_set_new(object, "last_trouble",
+	    trouble[0] == '\0' ? json_null() : json_string(trouble));
+	return object;
+}
+
+static json_t *
 json_redis(struct service *service)
 {
 	struct redis_report report;
@@ -414,6 +457,9 @@ status_write_json(struct service *service, const struct generation *generation,
 	json_object_set_new(object, "resolver", json_resolver(service));
 	if (spool_is_open())
 		json_object_set_new(object, "spool", json_spool());
+	json_object_set_new(object, "store", json_store(service));
+	json_object_set_new(
+	    object, "dynamic_entries", json_number(dynamic_count(service)));
 	json_object_set_new(object, "redis", json_redis(service));
 	text = json_dumps(object, JSON_COMPACT);
 	if (text != NULL)

@@ -595,6 +595,25 @@ START_TEST(nothing_lives_longer_than_its_length)
 }
 END_TEST
 
+START_TEST(keys_are_counted)
+{
+	struct store *store = lmdb_open();
+	size_t keys;
+
+	ck_assert(store_key_count(store, &keys));
+	ck_assert_uint_eq(keys, 0);
+	expect_put(store, "a", "v", 10);
+	expect_put(store, "b", "v", 10);
+	expect_put(store, "b", "w", 10);
+	ck_assert(store_key_count(store, &keys));
+	ck_assert_uint_eq(keys, 2);
+	expect(store, store_delete(store, text("a")), STORE_YES);
+	ck_assert(store_key_count(store, &keys));
+	ck_assert_uint_eq(keys, 1);
+	store_close(store);
+}
+END_TEST
+
 START_TEST(expired_entries_are_swept)
 {
 	struct store_options options = plain_options();
@@ -908,6 +927,7 @@ main(void)
 	tcase_add_test(lmdb, entries_outlive_a_restart);
 	tcase_add_loop_test(lmdb, clock_jumps_free_no_claims, 0, ROWS(jumps));
 	tcase_add_test(lmdb, nothing_lives_longer_than_its_length);
+	tcase_add_test(lmdb, keys_are_counted);
 	tcase_add_test(lmdb, expired_entries_are_swept);
 	tcase_add_test(lmdb, full_file_gives_room_again);
 	tcase_add_test(lmdb, round_sweep_keeps_the_file_small);
