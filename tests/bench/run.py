@@ -17,6 +17,7 @@ import filters
 import maps
 import measure
 import peers
+import reach
 import recipes
 import scale
 import table
@@ -31,13 +32,16 @@ def arguments():
     parser = argparse.ArgumentParser()
     parser.add_argument("--build", required=True)
     parser.add_argument("--output", help="keep what is printed in this file")
-    parser.add_argument("--entries", type=int, default=1000000)
+    parser.add_argument("--entries", type=int,
+                        default=int(os.environ.get("ENTRIES", "1000000")))
     parser.add_argument("--pairs", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=1.0)
     parser.add_argument("--peers", action="store_true",
                         help="other filters instead of milterd")
     parser.add_argument("--recipes", action="store_true",
                         help="only what is of recipes and Redis")
+    parser.add_argument("--reach", action="store_true",
+                        help="only how soon two servers have a changed map")
     return parser.parse_args()
 
 
@@ -175,6 +179,11 @@ def tell_idle(paper, place):
         columns.row(name, *cells)
 
 
+def tell_reach(paper, options, directory):
+    reach.tell(paper, os.path.abspath(options.build), directory,
+               options.entries, min(options.pairs, 3))
+
+
 def main():
     options = arguments()
     world.enter()
@@ -182,6 +191,10 @@ def main():
     with tempfile.TemporaryDirectory(dir="/mnt") as directory, \
             world.name_server() as resolver:
         os.chmod(directory, 0o755)
+        if options.reach:
+            tell_machine(paper)
+            tell_reach(paper, options, directory)
+            return
         place = filters.Place(directory, os.path.abspath(options.build),
                               options.entries, resolver)
         tell_machine(paper)
@@ -198,6 +211,7 @@ def main():
         tell_idle(paper, place)
         tell_pairs(paper, place, options)
         recipes.tell(paper, place, options, pair_cells)
+        tell_reach(paper, options, directory)
 
 
 if __name__ == "__main__":

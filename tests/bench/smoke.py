@@ -10,6 +10,7 @@ it is bounded on its own.
 """
 
 import argparse
+import contextlib
 import os
 import sys
 import tempfile
@@ -20,6 +21,7 @@ import filters  # noqa: E402
 import maps  # noqa: E402
 import material  # noqa: E402
 import measure  # noqa: E402
+import reach  # noqa: E402
 import recipes  # noqa: E402
 import world  # noqa: E402
 from results import Results, tests_of  # noqa: E402
@@ -151,6 +153,16 @@ def test_redis_changes_no_answer(place):
         with maps.redis(place.directory) as socket, \
                 recipes.with_redis(place, socket) as target:
             check_agreement(place, target)
+
+
+def test_maps_reach_both_servers(place):
+    """Ends when every change is in the answers of both."""
+    if reach.HAVE_SERVER:
+        with contextlib.closing(
+                reach.Milterds(place.build, place.directory)) as servers:
+            times = reach.measured(servers, 1000, 1)
+            assert list(map(len, times)) == [1, 1, 1], times
+            assert all("one0" in answer for answer in servers.ask())
 
 
 def _check_passing(place, target):

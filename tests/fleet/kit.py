@@ -30,7 +30,7 @@ class Node(Daemon):
         for directory in (self.maps, state):
             os.makedirs(directory, mode=0o700)
         super().__init__(
-            PROGRAMS, os.path.join(self.directory, "milterd.conf"),
+            fleet.programs, os.path.join(self.directory, "milterd.conf"),
             self.directory, self.directory)
         self._words = f"""
 hostname = "{name}.example.com"
@@ -88,9 +88,10 @@ redis {{ server = "unix:{fleet.redis.socket}" timeout = 1s }}
 
 
 class Fleet:
-    def __init__(self):
+    def __init__(self, directory=None, programs=PROGRAMS):
+        self.programs = programs
         self.directory = tempfile.mkdtemp(prefix="milterd-fleet-",
-                                          dir=os.environ.get("FLEET_DIR"))
+                                          dir=directory)
         self.redis = Server(self.directory)
         self.nodes = [Node(self, "mx1"), Node(self, "mx2")]
 
@@ -100,11 +101,15 @@ class Fleet:
         self.redis.stop()
         shutil.rmtree(self.directory, ignore_errors=True)
 
+    def has_generation(self):
+        """Whether one is published."""
+        return self.redis.tell("EXISTS", "mlt:current") == "1"
+
     def start(self, word="one", write=Node.write_all):
         """The first with files, the second without."""
         first, second = self.nodes
         write(first, word)
         first.start()
-        until(lambda: self.redis.tell("EXISTS", "mlt:current") == "1")
+        until(self.has_generation)
         second.start()
         return first, second
