@@ -26,20 +26,27 @@ class Node(Daemon):
         self.name = name
         self.directory = os.path.join(fleet.directory, name)
         self.maps = os.path.join(self.directory, "mail")
-        state = os.path.join(self.directory, "state")
-        for directory in (self.maps, state):
+        self.state = os.path.join(self.directory, "state")
+        for directory in (self.maps, self.state):
             os.makedirs(directory, mode=0o700)
         super().__init__(
             fleet.programs, os.path.join(self.directory, "milterd.conf"),
             self.directory, self.directory)
+        self._words = ""
+        self.be_alone()
+        self.add(f"""
+state_directory = "{self.state}"
+redis {{ server = "unix:{fleet.redis.socket}" timeout = 1s }}
+""")
+
+    def be_alone(self):
+        """The configuration of a server by itself."""
         self._words = f"""
-hostname = "{name}.example.com"
-state_directory = "{state}"
+hostname = "{self.name}.example.com"
 allow_unsafe_files = yes
 access = "{self.maps}/access"
 virtusertable = "{self.maps}/virtusertable"
 local_domain = "{self.maps}/local-host-names"
-redis {{ server = "unix:{fleet.redis.socket}" timeout = 1s }}
 """
         self.configure(self._words)
 

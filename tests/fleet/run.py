@@ -16,6 +16,7 @@ import time
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
+import readme
 from kit import Fleet, until
 from readers import WORDS, Reader, write_pair
 from rediskit import HAVE_SERVER
@@ -39,6 +40,30 @@ def test_reaches_the_other_node(fleet):
     fleet_of = second.status()["fleet"]
     assert fleet_of["generation"] == 2 and fleet_of["in_step"], fleet_of
     assert fleet_of["publisher"] == "mx1.example.com", fleet_of
+
+
+def test_readme(fleet):
+    """Its lines, as they stand there, make a fleet of two lone servers."""
+    first, second = fleet.nodes
+    config, commands = readme.blocks()
+    for node in first, second:
+        node.be_alone()
+    first.write_all("one")
+    first.start()
+    first.stop()
+    for node in first, second:
+        node.add(readme.in_place(config, node, fleet.redis))
+        node.start()
+        until(fleet.has_generation)
+    told = readme.type_on(first, commands)
+    assert "unchanged" in told, told
+    first.write_all("two")
+    told = readme.type_on(first, commands)
+    for name in "mx1.example.com", "mx2.example.com":
+        assert told.count(f"{name} generation 2 ") == 2, told
+    for node in first, second:
+        assert node.look() == "two"
+    assert os.listdir(second.maps) == []
 
 
 def test_same_files_twice(fleet):
