@@ -12,6 +12,7 @@
 #include "milter/user_recipes.h"
 #include "policy/access.h"
 #include "policy/folder.h"
+#include "policy/host.h"
 #include "policy/path.h"
 #include "policy/recipe_header.h"
 #include "policy/virtuser.h"
@@ -279,6 +280,7 @@ find_owner(struct run *run)
 	struct filter_recipient *recipient = run->recipient;
 	struct route route =
 	    route_find(run->job->decision, recipient->recipient);
+	slice user;
 	slice address = path_address(recipient->recipient);
 	size_t at = slice_last_index(address, '@');
 	size_t plus;
@@ -289,13 +291,13 @@ find_owner(struct run *run)
 	if (route.kind != ROUTE_LOCAL)
 		return;
 	recipient->is_local = true;
-	plus = slice_index(route.user, '+');
-	recipient->user = slice_first(route.user, plus);
-	run->detail = slice_from(route.user, plus + 1);
+	/* As the MTA's delivery agent is given him. */
+	user = host_unquoted(run->arena, route.user);
+	plus = slice_index(user, '+');
+	recipient->user = slice_first(user, plus);
+	run->detail = slice_from(user, plus + 1);
 }
 
-/* The user's own recipes, or NULL. A broken one is passed over as procmail
- * does it with a suspicious file; one that cannot be had now defers. */
 /* What a pattern behind "%h" becomes. */
 static size_t
 expanded_length(const struct run *run, slice pattern)
@@ -317,6 +319,8 @@ expanded_length(const struct run *run, slice pattern)
 	return len;
 }
 
+/* The user's own recipes, or NULL. A broken one is passed over as procmail
+ * does it with a suspicious file; one that cannot be had now defers. */
 static const struct recipe_file *
 read_recipes(struct run *run)
 {

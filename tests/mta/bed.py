@@ -10,6 +10,7 @@ import contextlib
 import re
 import time
 
+import mailboxes
 import smtp
 from world import SERVER4, SERVER6
 
@@ -18,11 +19,12 @@ WITH_MILTERD = ("sendmail", "milter", "postfix")
 
 class Bed:
     """What the tests see of one MTA; judges are the programs in whose log
-    lines the decisions stand."""
+    lines the decisions stand, agent a delivery agent that is a server."""
 
-    def __init__(self, name, world, mta, daemon, judges):
+    def __init__(self, name, world, mta, daemon, judges, agent=None):
         self.name = name
         self.world, self.mta, self.daemon = world, mta, daemon
+        self.agent = agent
         self._judges = judges
         self.log_mark = 0
         self.policy = None
@@ -36,6 +38,7 @@ class Bed:
         """Forget what earlier tests left."""
         self.world.local.take()
         self.world.outside.take()
+        mailboxes.take()
         self.log_mark = self.world.log.mark()
 
     def await_banner(self):
@@ -119,6 +122,15 @@ class Bed:
     def logged_matching(self, text):
         """milterd's lines that have the text in them."""
         return [line for line in self.logged("milterd") if text in line]
+
+    def await_matching(self, text, count):
+        """The same, as soon as there are so many; all when there never are."""
+        end = time.monotonic() + 10
+        while True:
+            lines = self.logged_matching(text)
+            if len(lines) >= count or time.monotonic() > end:
+                return lines
+            time.sleep(0.02)
 
     def log_text(self):
         return "\n".join(f"    {line.program}: {line.text}"

@@ -60,7 +60,7 @@ def test_two_who_are_away(bed):
     here, far = arrived(bed)
     assert far == [] and replies(here) == ["ann", "u"], (here, far)
     assert len(here) == 7, names(here)
-    lines = bed.logged_matching("ruleset=vacation")
+    lines = bed.await_matching("ruleset=vacation", 7)
     reasons = sorted(re.sub(".*reply=", "", line) for line in lines)
     assert reasons == ["no, reason=null-sender"] * 2 \
         + ["no, reason=repeated"] * 2 + ["no, reason=self"] \
@@ -110,7 +110,7 @@ def test_one_of_two_nodes_answers(bed):
             rediskit.until(lambda: not os.listdir(f"{spool}/spool/queue"))
         here, far = arrived(bed)
         assert names(here) == ["u"] * 4 and replies(far) == [SENDER], far
-        lines = bed.logged_matching("ruleset=vacation")
+        lines = bed.await_matching("ruleset=vacation", 4)
         assert len(lines) == 4, lines
         told = [node.control("vacation", "list").stdout
                 for node in (bed.daemon, second.daemon)]

@@ -13,7 +13,8 @@ skip() {
 [ -x "$root/usr/libexec/sendmail/sendmail" ] || skip "sendmail-bin is not here"
 [ -d "$root/usr/share/sendmail/cf" ] || skip "sendmail-cf is not here"
 [ -x /usr/lib/postfix/sbin/master ] || skip "postfix is not here"
-for tool in m4 unshare ip dnsmasq opendkim openssl redis-server; do
+[ -x /usr/lib/dovecot/lmtp ] || skip "dovecot-lmtpd is not here"
+for tool in m4 unshare ip dnsmasq opendkim openssl procmail redis-server; do
 	command -v $tool >/dev/null || skip "$tool is not here"
 done
 exec "${PYTHON:-python3}" -B "$top_srcdir/tests/mta/${1:-run.py}" \

@@ -375,7 +375,6 @@ log_level = 10
 """,
     features="",
     alone=_ANY_SENDER_ALONE,
-    always="FEATURE(`preserve_local_plus_detail')dnl\n",
     # As contrib/postfix/main.cf.sample has it.
     postfix="recipient_delimiter = +\nsmtputf8_autodetect_classes = verify\n"
             "smtpd_milter_maps = inline:{ { "

@@ -10,7 +10,7 @@ import time
 import sasl
 from world import HOST, make_directory, run, write
 
-LOCAL_SINK_PORT = 2526
+LOCAL_SINK = "inet:127.0.0.1:2526"
 CONTRIB = pathlib.Path(__file__).resolve().parents[2] / "contrib"
 QUEUE = pathlib.Path("/var/spool/postfix")
 
@@ -26,7 +26,6 @@ inet_protocols = all
 alias_maps =
 alias_database =
 local_recipient_maps =
-local_transport = lmtp:inet:127.0.0.1:{LOCAL_SINK_PORT}
 smtpd_sasl_auth_enable = yes
 smtpd_sasl_type = cyrus
 smtpd_sasl_path = smtpd
@@ -58,13 +57,15 @@ def command_of(pid):
 
 
 class Postfix:
-    """The mail host's Postfix; features are further lines of main.cf."""
+    """The mail host's Postfix; features are further lines of main.cf, lmtp is
+    the place of the server that mail of our own is brought to."""
 
     name = "postfix"
     port = 25
 
-    def __init__(self, features):
-        write("/etc/postfix/main.cf", _MAIN + features)
+    def __init__(self, features, lmtp=LOCAL_SINK):
+        write("/etc/postfix/main.cf",
+              f"{_MAIN}local_transport = lmtp:{lmtp}\n{features}")
         write("/etc/postfix/master.cf",
               pathlib.Path("/usr/share/postfix/master.cf.dist").read_text())
         make_directory(QUEUE)
@@ -102,7 +103,8 @@ class Postfix:
         """Wait until every message has gone where it goes."""
         end = time.monotonic() + timeout
         queues = ("maildrop", "incoming", "active", "deferred")
-        while any(self._files(queue) for queue in queues):
+        # Twice: a message may go from one to another behind our back.
+        while any(self._files(queue) for queue in queues * 2):
             if time.monotonic() > end:
                 raise RuntimeError("Postfix: still queued: "
                                    + run("postqueue", "-p"))

@@ -6,8 +6,8 @@
                    [--mta postfix|sendmail] [TEST...]
 
 Runs as root, in namespaces of its own (world.py); nothing outside them
-changes.  Needs Debian's postfix, dnsmasq-base, iproute2, m4, opendkim,
-openssl, libsasl2-modules and libsasl2-modules-db; sendmail-bin, sendmail-cf
+changes.  Needs Debian's postfix, dnsmasq-base, dovecot-lmtpd, iproute2, m4,
+opendkim, openssl, procmail, libsasl2-modules and libsasl2-modules-db; sendmail-bin, sendmail-cf
 and libwrap0 may be unpacked below a directory instead of being installed.  A TEST
 is a part of a test's name; each name is BED/CASES/TEST, where BED is
 
@@ -31,6 +31,7 @@ for neighbour in ("common", "redis"):
 
 import dkim
 import filters
+import mailboxes
 import names
 import policies
 import postfix
@@ -100,11 +101,15 @@ class Stage:
 
     def _bed_postfix(self, policy):
         daemon = self._daemon("/var/spool/postfix/milterd", "postfix", policy)
-        if policy.filters:
-            filters.install(["/usr/sbin/sendmail"], {})
-        mta = postfix.Postfix(postfix.milter_lines(policy.samples)
-                              + policy.postfix)
-        return Bed("postfix", self, mta, daemon, ("milterd",))
+        features = postfix.milter_lines(policy.samples) + policy.postfix
+        if not policy.filters:
+            return Bed("postfix", self, postfix.Postfix(features), daemon,
+                       ("milterd",))
+        filters.install(["/usr/sbin/sendmail"], {})
+        mailboxes.set_up()
+        mta = postfix.Postfix(features, "unix:" + mailboxes.LMTP_SOCKET)
+        return Bed("postfix", self, mta, daemon, ("milterd",),
+                   mailboxes.Dovecot())
 
     def _bed_sendmail(self, policy):
         features = sendmail.milter_lines(policy.samples) + policy.features
@@ -120,6 +125,8 @@ class Stage:
     def _sendmail_and_milterd(self, policy, features):
         if policy.filters:
             filters.install(*self.package.submission())
+            mailboxes.set_up()
+            features += mailboxes.PROCMAIL
         daemon = self._daemon(STATE, world.DAEMON_USER, policy)
         mta = sendmail.Sendmail(self.package, "sm-mta", 25,
                                 features + policies.NO_LIMITS
@@ -137,7 +144,7 @@ def without_access_map(lines):
 def running(bed):
     """A bed in which everything runs."""
     with contextlib.ExitStack() as stack:
-        for part in filter(None, (bed.daemon, bed.mta)):
+        for part in filter(None, (bed.agent, bed.daemon, bed.mta)):
             part.start()
             stack.callback(part.stop)
         bed.await_banner()

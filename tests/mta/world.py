@@ -133,7 +133,8 @@ class Files:
         run("mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", str(self.root))
         run("cp", "-a", "/etc", str(self.root / "etc"))
         self._cover("/etc")
-        for place in ("/run", "/var/spool", "/var/lib/postfix"):
+        for place in ("/run", "/var/spool", "/var/mail",
+                      "/var/lib/postfix"):
             if pathlib.Path(place).is_dir():
                 self._cover(place)
         self._cover_devices()
