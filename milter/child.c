@@ -215,27 +215,6 @@ set_limits(pid_t pid)
 	}
 }
 
-static int
-start(struct run *run)
-{
-	struct ends ends = {-1, -1, -1};
-	int problem = make_pipes(run, &ends) ? spawn(run, &ends) : errno;
-
-	close_fd(&ends.input);
-	close_fd(&ends.output);
-	close_fd(&ends.errors);
-	if (problem != 0)
-		return problem;
-	if (run->child->is_limited)
-		set_limits(run->pid);
-	run->pid_fd = pidfd_open(run->pid, 0);
-	return 0;
-}
-
-/*
- * Running.
- */
-
 static void
 send_input(struct run *run)
 {
@@ -251,6 +230,33 @@ send_input(struct run *run)
 	if (n < 0 || run->unsent.len == 0)
 		close_fd(&run->input_fd);
 }
+
+/* What fits into the pipe is in it before there is anybody to read it: whether
+ * a child that reads nothing ends early makes no difference. */
+static int
+start(struct run *run)
+{
+	struct ends ends = {-1, -1, -1};
+	int problem = make_pipes(run, &ends) ? 0 : errno;
+
+	if (problem == 0 && run->input_fd >= 0)
+		send_input(run);
+	if (problem == 0)
+		problem = spawn(run, &ends);
+	close_fd(&ends.input);
+	close_fd(&ends.output);
+	close_fd(&ends.errors);
+	if (problem != 0)
+		return problem;
+	if (run->child->is_limited)
+		set_limits(run->pid);
+	run->pid_fd = pidfd_open(run->pid, 0);
+	return 0;
+}
+
+/*
+ * Running.
+ */
 
 /* False when nothing was there. */
 static bool

@@ -202,6 +202,17 @@ set_last_folder(struct machine *m, slice name)
 	recipe_assign(m, SLICE("LASTFOLDER"), name);
 }
 
+/* The lines of earlier deliveries, which stand behind the From_ line, are for
+ * mailboxes and programs alone. */
+static slice
+without_quoted_lines(const struct machine *m, slice header)
+{
+	while (m->mail->from_line.len > 0 && header.len > 0 &&
+	    header.ptr[0] == '>')
+		header = slice_from(header, slice_index(header, '\n') + 1);
+	return header;
+}
+
 static bool
 act_forward(struct machine *m, const struct recipe_statement *recipe,
     const struct recipe_flags *flags)
@@ -223,6 +234,9 @@ act_forward(struct machine *m, const struct recipe_statement *recipe,
 	d = deliver(m, RECIPE_FORWARD, flags);
 	if (d == NULL)
 		return false;
+	d->header = without_quoted_lines(m, d->header);
+	if (recipe_waits(flags))
+		m->last_status = 0;
 	d->addresses = words.list;
 	d->address_count = count;
 	return true;
@@ -246,6 +260,8 @@ deliver_to_folder(
 	if (d == NULL)
 		return false;
 	d->name = name;
+	if (name.len > 0 && name.ptr[name.len - 1] == '/')
+		d->header = without_quoted_lines(m, d->header);
 	set_last_folder(m, name);
 	return true;
 }
@@ -276,8 +292,8 @@ act_folder(struct machine *m, const struct recipe_statement *recipe,
 	return true;
 }
 
-static bool
-waits(const struct recipe_flags *flags)
+bool
+recipe_waits(const struct recipe_flags *flags)
 {
 	return flags->has['w'] || flags->has['W'] || flags->is_locked;
 }
@@ -289,19 +305,35 @@ has_succeeded(const struct recipe_flags *flags,
 {
 	if (result->end == RECIPE_PROGRAM_MISSING)
 		return false;
-	if (waits(flags) && result->status != 0)
+	if (recipe_waits(flags) && result->status != 0)
 		return false;
 	return result->has_read_all || flags->has['i'];
 }
 
-static void
-tell_failure(struct machine *m, const struct recipe_flags *flags,
-    const struct recipe_program_result *result, slice raw)
+void
+recipe_tell_failure(struct machine *m, const struct recipe_flags *flags,
+    int status, slice program)
 {
-	if (result->status != 0 && waits(flags) && !flags->has['W'])
+	if (status != 0 && flags->has['w'] && !flags->has['W'])
 		recipe_note_add(m, true,
-		    "Program failure (%d) of \"" SLICE_FMT "\"",
-		    result->status, SLICE_ARG(raw));
+		    "Program failure (%d) of \"" SLICE_FMT "\"", status,
+		    SLICE_ARG(program));
+}
+
+/* An action's program; $? tells of it where it is waited for. */
+static bool
+run_program(struct machine *m, const struct recipe_statement *recipe,
+    const struct recipe_flags *flags, struct recipe_program_result *ret)
+{
+	int before = m->last_status;
+	bool wants_output =
+	    recipe->action == ACTION_CAPTURE || flags->has['f'];
+	bool has_run = recipe_run_command(m, recipe->text,
+	    recipe_program_text(m, flags), wants_output, ret);
+
+	if (!recipe_waits(flags))
+		m->last_status = before;
+	return has_run;
 }
 
 static bool
@@ -336,6 +368,8 @@ act_formail(struct machine *m, const struct recipe_statement *recipe,
 	    .header = message.header,
 	    .body = old->body};
 	m->mail = mail;
+	if (recipe_waits(flags))
+		m->last_status = 0;
 	return true;
 }
 
@@ -347,11 +381,10 @@ act_filter(struct machine *m, const struct recipe_statement *recipe,
 
 	if (act_formail(m, recipe, flags))
 		return true;
-	if (!recipe_run_command(m, recipe->text,
-		recipe_program_text(m, flags), true, &result))
+	if (!run_program(m, recipe, flags, &result))
 		return false;
 	if (!has_succeeded(flags, &result)) {
-		tell_failure(m, flags, &result, recipe->text);
+		recipe_tell_failure(m, flags, result.status, recipe->text);
 		recipe_note_add(m, true, "Rescue of unfiltered data succeeded");
 		return false;
 	}
@@ -367,12 +400,11 @@ act_pipe(struct machine *m, const struct recipe_statement *recipe,
 {
 	struct recipe_program_result result;
 	struct recipe_delivery *d;
-	slice input = recipe_program_text(m, flags);
 
-	if (!recipe_run_command(m, recipe->text, input, false, &result))
+	if (!run_program(m, recipe, flags, &result))
 		return false;
 	if (!has_succeeded(flags, &result)) {
-		tell_failure(m, flags, &result, recipe->text);
+		recipe_tell_failure(m, flags, result.status, recipe->text);
 		return false;
 	}
 	d = deliver(m, RECIPE_PROGRAM, flags);
@@ -390,23 +422,34 @@ without_one_newline(slice s)
 	return s;
 }
 
-/* NAME=| command: delivers nothing. */
+/* NAME=| command: delivers nothing; assigns nothing where it fails. */
 static bool
 act_capture(struct machine *m, const struct recipe_statement *recipe,
     const struct recipe_flags *flags)
 {
 	struct recipe_program_result result;
-	slice input = recipe_program_text(m, flags);
 
-	if (!recipe_run_command(m, recipe->text, input, true, &result))
+	if (!run_program(m, recipe, flags, &result))
 		return false;
+	if (!has_succeeded(flags, &result)) {
+		recipe_tell_failure(m, flags, result.status, recipe->text);
+		return false;
+	}
 	if (recipe->name.len > 0)
 		recipe_assign(
 		    m, recipe->name, without_one_newline(result.output));
-	if (!has_succeeded(flags, &result)) {
-		tell_failure(m, flags, &result, recipe->text);
+	return true;
+}
+
+/* NAME=! address: sendmail says nothing that could be kept. */
+static bool
+act_capture_forward(struct machine *m, const struct recipe_statement *recipe,
+    const struct recipe_flags *flags)
+{
+	if (!act_forward(m, recipe, flags))
 		return false;
-	}
+	if (recipe->name.len > 0)
+		recipe_assign(m, recipe->name, SLICE(""));
 	return true;
 }
 
@@ -432,6 +475,9 @@ act(struct machine *m, const struct recipe_statement *recipe,
 	case ACTION_CAPTURE:
 		*ret_is_delivery = false;
 		return act_capture(m, recipe, flags);
+	case ACTION_CAPTURE_FORWARD:
+		*ret_is_delivery = false;
+		return act_capture_forward(m, recipe, flags);
 	case ACTION_MISSING:
 		recipe_note_add(m, true, "Missing action");
 		return false;

@@ -164,6 +164,17 @@ name_length(slice s)
 	return len;
 }
 
+/* Within braces digits may come first. */
+static size_t
+letters_length(slice s)
+{
+	size_t len = 0;
+
+	while (len < s.len && recipe_is_name(s.ptr[len], false))
+		len++;
+	return len;
+}
+
 /* Up to the "}" that belongs to what came before; quotes are skipped. */
 static size_t
 brace_end(slice s)
@@ -229,29 +240,37 @@ is_operator(slice s)
 	return s.len > 0 && (s.ptr[0] == '-' || s.ptr[0] == '+');
 }
 
+/* It gives nothing; what stands behind the `taken` characters stays. */
+static size_t
+bad_substitution(struct expander *x, slice name, slice behind, size_t taken)
+{
+	recipe_note_add(x->m, true, "Bad substitution of \"" SLICE_FMT "\"",
+	    SLICE_ARG(name));
+	return name.len + (behind.len < taken ? behind.len : taken);
+}
+
 /* Behind "${". How much of it was taken. */
 static size_t
 put_braced(struct expander *x, slice rest, bool is_quoted)
 {
-	size_t len = name_length(rest);
-	slice name = slice_first(rest, len);
-	slice behind = slice_from(rest, len);
+	slice name = slice_first(rest, letters_length(rest));
+	slice behind = slice_from(rest, name.len);
 	slice value = SLICE("");
 	size_t end;
 
-	if (len > 0 && behind.len > 0 && behind.ptr[0] == '}') {
+	if (name.len > 1 && ascii_is_digit(name.ptr[0]))
+		return bad_substitution(x, name, behind, 1);
+	if (behind.len > 0 && behind.ptr[0] == '}') {
 		(void)get_named(x->m, name, &value);
 		put_value(x, value, is_quoted);
-		return len + 1;
+		return name.len + 1;
 	}
-	if (len == 0 || !is_operator(behind)) {
-		recipe_note_add(x->m, true, "Bad substitution of \"" SLICE_FMT
-		    "\"", SLICE_ARG(name));
-		return len + (behind.len > 0);
-	}
+	if (!is_operator(behind))
+		return bad_substitution(x, name, behind,
+		    behind.len > 0 && behind.ptr[0] == ':' ? 2 : 1);
 	end = brace_end(behind);
 	substitute(x, name, slice_first(behind, end), is_quoted);
-	return len + end + (end < behind.len);
+	return name.len + end + (end < behind.len);
 }
 
 /* Behind "$". How much of it was taken. */
@@ -262,7 +281,7 @@ put_dollar(struct expander *x, slice rest, bool is_quoted)
 	slice value = SLICE("");
 	char c = rest.len == 0 ? '\0' : rest.ptr[0];
 
-	if (len > 0) {
+	if (len > 0 && c != '_') {
 		(void)get_named(x->m, slice_first(rest, len), &value);
 		put_value(x, value, is_quoted);
 		return len;

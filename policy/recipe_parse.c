@@ -23,6 +23,8 @@ struct reading {
 	void *context;
 	struct error *error;
 	bool has_failed;
+	bool has_empty_line; /* before the action */
+	bool is_closed; /* the block read last, by its brace */
 };
 
 __attribute__((format(printf, 3, 4))) static void
@@ -404,20 +406,43 @@ read_condition(struct reading *r, const struct recipe_flags *flags)
 	return c;
 }
 
-/* With a star each; or, in recipes of old, `count` lines as they are. */
+static bool has_flag(const struct recipe_statement *s, char flag);
+
+/* How many lines of a recipe without a number, or of old, need no star. */
+static long
+bare_conditions(const struct recipe_statement *s)
+{
+	bool is_chained = s->flags != NULL &&
+	    (has_flag(s, 'A') || has_flag(s, 'a') || has_flag(s, 'E') ||
+		has_flag(s, 'e'));
+
+	return is_chained ? 0 : 1;
+}
+
+/* With a star each; the first `bare` lines need none, whatever they are. */
 static void
-read_conditions(struct reading *r, struct recipe_statement *s, long count)
+read_conditions(struct reading *r, struct recipe_statement *s, long bare)
 {
 	struct recipe_condition **end = &s->conditions;
 
+	r->has_empty_line = false;
 	for (;;) {
-		skip_space(r);
-		if (count < 0 ? peek(r, 0) != '*' : count-- == 0)
-			return;
-		if (peek(r, 0) == '*')
-			(void)take(r);
+		skip_blanks(r);
+		bare--;
 		if (peek(r, 0) < 0)
 			return;
+		if (peek(r, 0) == '*') {
+			(void)take(r);
+		} else if (bare < 0 && peek(r, 0) == '#') {
+			skip_line(r);
+			continue;
+		} else if (bare < 0 && peek(r, 0) == '\n') {
+			(void)take(r);
+			r->has_empty_line = true;
+			continue;
+		} else if (bare < 0) {
+			return;
+		}
 		*end = read_condition(r, s->flags);
 		end = &(*end)->next;
 	}
@@ -438,11 +463,9 @@ is_plain(slice head)
 	return true;
 }
 
-void
-recipe_read_flags(slice head, struct recipe_flags *ret, slice *ret_skipped)
+static void
+read_letters(slice head, struct recipe_flags *ret, slice *ret_skipped)
 {
-	memset(ret, 0, sizeof(*ret));
-	*ret_skipped = SLICE("");
 	for (size_t i = 0; i < head.len; i++) {
 		char c = head.ptr[i];
 
@@ -463,6 +486,28 @@ recipe_read_flags(slice head, struct recipe_flags *ret, slice *ret_skipped)
 	}
 }
 
+/* e goes with neither E nor a: these are taken back. */
+static void
+settle_conflicts(struct recipe_flags *flags)
+{
+	if (!flags->has['e'])
+		return;
+	if (flags->has['a'])
+		flags->taken_back = "also-if-succeeded-flag";
+	if (flags->has['E'])
+		flags->taken_back = "else-if-flag";
+	flags->has['E'] = flags->has['a'] = false;
+}
+
+void
+recipe_read_flags(slice head, struct recipe_flags *ret, slice *ret_skipped)
+{
+	memset(ret, 0, sizeof(*ret));
+	*ret_skipped = SLICE("");
+	read_letters(head, ret, ret_skipped);
+	settle_conflicts(ret);
+}
+
 static void
 read_head(struct reading *r, struct recipe_statement *s)
 {
@@ -478,6 +523,9 @@ read_head(struct reading *r, struct recipe_statement *s)
 	if (skipped.len > 0)
 		warn_at(r, s->line, "Skipped \"" SLICE_FMT "\"",
 		    SLICE_ARG(skipped));
+	if (flags->taken_back != NULL)
+		warn_at(r, s->line, "Conflicting %s suppressed",
+		    flags->taken_back);
 }
 
 /*
@@ -517,7 +565,7 @@ before_comment(slice text)
 	return text;
 }
 
-/* "NAME=|", blanks about the "=" allowed. */
+/* "NAME=|" or "NAME=!", blanks about the "=" allowed. */
 static bool
 read_capture(struct reading *r, struct recipe_statement *s)
 {
@@ -530,10 +578,12 @@ read_capture(struct reading *r, struct recipe_statement *s)
 
 		(void)take(r);
 		skip_blanks(r);
-		if (peek(r, 0) == '|') {
+		if (peek(r, 0) == '|' || peek(r, 0) == '!') {
 			/* A blank before "=": nothing is assigned. */
 			s->name = has_blank ? SLICE("") : name;
-			read_line_action(r, s, ACTION_CAPTURE);
+			read_line_action(r, s,
+			    peek(r, 0) == '|' ? ACTION_CAPTURE
+					      : ACTION_CAPTURE_FORWARD);
 			return true;
 		}
 	}
@@ -553,20 +603,8 @@ read_block(struct reading *r, struct recipe_statement *s, unsigned depth)
 	}
 	if (!read_statements(r, depth + 1, &s->block))
 		return false;
-	s->block_end = r->line;
+	s->is_unclosed = !r->is_closed;
 	return true;
-}
-
-/* Is the line before this one empty? */
-static bool
-is_behind_empty_line(const struct reading *r)
-{
-	size_t at = r->at;
-	unsigned ends = 0;
-
-	for (; at > 0 && ascii_is_space(r->text[at - 1]); at--)
-		ends += r->text[at - 1] == '\n';
-	return ends > 1;
 }
 
 static bool
@@ -584,7 +622,7 @@ read_action(struct reading *r, struct recipe_statement *s, unsigned depth)
 	case ':':
 		/* Behind an empty line the next recipe begins; else it is a
 		 * folder of that name. */
-		if (!is_behind_empty_line(r))
+		if (!r->has_empty_line)
 			break;
 		warn_at(r, s->line, "Missing action");
 		s->action = ACTION_MISSING;
@@ -670,18 +708,17 @@ read_recipe(struct reading *r, unsigned depth, struct recipe_statement *s)
 {
 	long count = 0;
 	bool has_number = false;
-	bool is_new;
 
 	(void)take(r);
+	skip_blanks(r);
 	while (peek(r, 0) >= '0' && peek(r, 0) <= '9') {
 		count = count * 10 + (take(r) - '0');
 		has_number = true;
 		if (count > 1000000)
 			count = 1000000;
 	}
-	is_new = has_number && count == 0;
 	read_head(r, s);
-	read_conditions(r, s, is_new ? -1 : has_number ? count : 1);
+	read_conditions(r, s, has_number ? count : bare_conditions(s));
 	r->file->recipes++;
 	if (!read_action(r, s, depth))
 		return false;
@@ -766,10 +803,12 @@ read_statements(
 		if (peek(r, 0) < 0) {
 			if (depth > 0)
 				warn_at(r, r->line, "Missing closing brace");
+			r->is_closed = false;
 			return true;
 		}
 		if (peek(r, 0) == '}') {
 			(void)take(r);
+			r->is_closed = true;
 			if (depth > 0)
 				return true;
 			warn_at(r, r->line, "Closing brace unexpected");

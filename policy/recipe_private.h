@@ -44,6 +44,7 @@ struct recipe_condition {
 struct recipe_flags {
 	bool has[128];
 	bool is_locked; /* a second colon */
+	const char *taken_back; /* by e: which flag; NULL: none */
 };
 
 enum action_kind {
@@ -51,6 +52,7 @@ enum action_kind {
 	ACTION_FORWARD,
 	ACTION_PIPE,
 	ACTION_CAPTURE, /* NAME=| command */
+	ACTION_CAPTURE_FORWARD, /* NAME=! address */
 	ACTION_BLOCK,
 	ACTION_MISSING,
 };
@@ -69,7 +71,7 @@ struct recipe_statement {
 	enum action_kind action;
 	slice text; /* of the action, raw */
 	struct recipe_statement *block;
-	unsigned block_end; /* line */
+	bool is_unclosed; /* the block ends with the file */
 
 	struct recipe_statement *next;
 };
@@ -112,6 +114,7 @@ struct frame {
 	bool prev_matched; /* of the block around */
 	bool last_matched;
 	bool is_file; /* an rc file ends with it */
+	bool keeps_state; /* a block that ends without a brace */
 	unsigned depth;
 	const struct frame *outer;
 };
@@ -144,6 +147,7 @@ struct machine {
 	int last_status;   /* $? */
 	size_t line_max;   /* LINEBUF */
 	bool is_done;	   /* delivered, or ended for good */
+	bool is_foreign;   /* done, as HOST is another */
 	const char *file; /* of the statement at work */
 	unsigned line;
 };
@@ -169,6 +173,8 @@ struct run {
 bool recipe_hit(struct machine *m, const char *limit);
 bool recipe_is_over(const struct machine *m);
 /* Counts `bytes` of new text; false when there are too many. */
+/* Is the exit status of what it runs looked at? */
+bool recipe_waits(const struct recipe_flags *flags);
 bool recipe_wants_header(const struct recipe_flags *flags);
 bool recipe_wants_body(const struct recipe_flags *flags);
 bool recipe_spend_text(struct machine *m, size_t bytes);
@@ -179,10 +185,15 @@ __attribute__((format(printf, 3, 4))) void recipe_note_add(
 /* Variables. */
 bool recipe_get(const struct machine *m, slice name, slice *ret_value);
 slice recipe_value(const struct machine *m, slice name);
+/* As strtol(3) reads it, or a word of yes, no or all; else the fallback. */
+long recipe_number(slice text, long fallback);
 /* As an assignment does, with all that follows from the name. */
 void recipe_assign(struct machine *m, slice name, slice value);
 void recipe_unset(struct machine *m, slice name);
 void recipe_bind(struct machine *m, slice name, slice value);
+/* What a program without success says of itself, where that is wanted. */
+void recipe_tell_failure(struct machine *m, const struct recipe_flags *flags,
+    int status, slice program);
 
 /* Expansion. False when the result is longer than LINEBUF allows. */
 bool recipe_expand_value(struct machine *m, slice raw, slice *ret_value);

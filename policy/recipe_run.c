@@ -23,20 +23,21 @@
 #define TEXT ((size_t)64 * 1024 * 1024)
 #define LINE_MAX_BYTES 2048
 
-static const struct frame *
-push(struct machine *m, const struct recipe_file *file,
-    const struct recipe_statement *first)
+/* A block is a success until an action in it is none. */
+static void
+enter_block(struct machine *m, const struct recipe_statement *s)
 {
 	struct frame *frame = ARENA_NEW(m->run->arena, struct frame);
 
-	*frame = (struct frame){.file = file,
-	    .next = first,
+	*frame = (struct frame){.file = m->frame->file,
+	    .next = s->block,
+	    .keeps_state = s->is_unclosed,
 	    .prev_matched = m->prev_matched,
 	    .last_matched = m->last_matched,
-	    .depth = m->frame == NULL ? 0 : m->frame->depth,
+	    .depth = m->frame->depth,
 	    .outer = m->frame};
 	m->frame = frame;
-	return frame;
+	m->last_succeeded = true;
 }
 
 /* The statement behind `s` is where this frame goes on. */
@@ -50,11 +51,14 @@ advance(struct machine *m, const struct recipe_statement *s)
 	m->frame = frame;
 }
 
+/* A file, or a block that is left without its brace, leaves what matched. */
 static void
 pop(struct machine *m)
 {
-	m->prev_matched = m->frame->prev_matched;
-	m->last_matched = m->frame->last_matched;
+	if (!m->frame->is_file && !m->frame->keeps_state) {
+		m->prev_matched = m->frame->prev_matched;
+		m->last_matched = m->frame->last_matched;
+	}
 	m->frame = m->frame->outer;
 }
 
@@ -63,7 +67,7 @@ static void
 leave_file(struct machine *m)
 {
 	while (m->frame != NULL && !m->frame->is_file)
-		pop(m);
+		m->frame = m->frame->outer;
 	if (m->frame != NULL)
 		pop(m);
 }
@@ -79,8 +83,6 @@ enter_file(struct machine *m, const struct recipe_file *file)
 
 	*frame = (struct frame){.file = file,
 	    .next = file->first,
-	    .prev_matched = m->prev_matched,
-	    .last_matched = m->last_matched,
 	    .is_file = true,
 	    .depth = (m->frame == NULL ? 0 : m->frame->depth) + 1,
 	    .outer = m->frame};
@@ -145,6 +147,16 @@ switch_to(struct machine *m, slice path)
  * Statements.
  */
 
+/* Where the value of a variable just assigned leads to. */
+static void
+follow(struct machine *m, slice name)
+{
+	if (slice_eq(name, SLICE("INCLUDERC")))
+		include(m, recipe_value(m, name));
+	else if (slice_eq(name, SLICE("SWITCHRC")))
+		switch_to(m, recipe_value(m, name));
+}
+
 static void
 run_assignment(struct machine *m, const struct recipe_statement *s)
 {
@@ -152,17 +164,12 @@ run_assignment(struct machine *m, const struct recipe_statement *s)
 
 	if (s->kind == STATEMENT_UNSET) {
 		recipe_unset(m, s->name);
-		if (slice_eq(s->name, SLICE("SWITCHRC")))
-			switch_to(m, SLICE(""));
-		return;
+	} else {
+		if (!recipe_expand_value(m, s->value, &value))
+			return;
+		recipe_assign(m, s->name, value);
 	}
-	if (!recipe_expand_value(m, s->value, &value))
-		return;
-	recipe_assign(m, s->name, value);
-	if (slice_eq(s->name, SLICE("INCLUDERC")))
-		include(m, value);
-	else if (slice_eq(s->name, SLICE("SWITCHRC")))
-		switch_to(m, value);
+	follow(m, s->name);
 }
 
 static bool
@@ -188,29 +195,47 @@ remember_outcome(
 }
 
 static void run_to_end(struct machine *m);
+static int exit_code_of(const struct machine *m);
 
+/* Where it is waited for, it succeeds if its exit status is 0. */
 static void
-run_clone(struct machine *m, const struct recipe_statement *s)
+run_clone(struct machine *m, const struct recipe_statement *s,
+    const struct recipe_flags *flags)
 {
 	struct machine clone = *m;
 
 	recipe_note_add(m, false, "Cloned");
-	(void)push(&clone, m->frame->file, s->block);
+	enter_block(&clone, s);
 	run_to_end(&clone);
 	m->last_succeeded = true;
+	if (!recipe_waits(flags))
+		return;
+	m->last_status = exit_code_of(&clone);
+	m->last_succeeded = m->last_status == 0;
+	recipe_tell_failure(m, flags, m->last_status, SLICE("procmail"));
+}
+
+static void
+run_capture(struct machine *m, const struct recipe_statement *s,
+    const struct recipe_flags *flags)
+{
+	m->last_succeeded = recipe_act(m, s, flags);
+	if (m->last_succeeded)
+		follow(m, s->name);
 }
 
 static void
 run_action(struct machine *m, const struct recipe_statement *s,
     const struct recipe_flags *flags)
 {
-	m->last_succeeded = false;
-	if (s->action != ACTION_BLOCK)
+	if (s->name.len > 0)
+		run_capture(m, s, flags);
+	else if (s->action != ACTION_BLOCK)
 		m->last_succeeded = recipe_act(m, s, flags);
 	else if (flags->has['c'])
-		run_clone(m, s);
+		run_clone(m, s, flags);
 	else
-		(void)push(m, m->frame->file, s->block);
+		enter_block(m, s);
 }
 
 /* The head of a recipe that needs expanding first. */
@@ -218,15 +243,25 @@ static bool
 expand_head(struct machine *m, const struct recipe_statement *s,
     struct recipe_flags *ret)
 {
-	slice text;
+	struct recipe_words words;
+	struct strbuf text;
 	slice skipped;
 
-	if (!recipe_expand_condition(m, s->head, &text))
+	if (!recipe_expand_words(m, s->head, &words))
 		return false;
-	recipe_read_flags(text, ret, &skipped);
+	strbuf_init(&text, m->run->arena);
+	for (size_t i = 0; i < words.count; i++) {
+		if (i > 0)
+			strbuf_add_char(&text, ' ');
+		strbuf_add(&text, words.list[i]);
+	}
+	recipe_read_flags(strbuf_slice(&text), ret, &skipped);
 	if (skipped.len > 0)
 		recipe_note_add(m, true, "Skipped \"" SLICE_FMT "\"",
 		    SLICE_ARG(skipped));
+	if (ret->taken_back != NULL)
+		recipe_note_add(
+		    m, true, "Conflicting %s suppressed", ret->taken_back);
 	return true;
 }
 
@@ -243,8 +278,10 @@ run_recipe(struct machine *m, const struct recipe_statement *s)
 		return;
 	}
 	if (flags == NULL) {
-		if (!expand_head(m, s, &expanded))
+		if (!expand_head(m, s, &expanded)) {
+			leave_file(m);
 			return;
+		}
 		flags = &expanded;
 	}
 	m->score = 0;
@@ -316,24 +353,13 @@ deliver_by_default(struct machine *m)
 	m->run->result->delivery_count++;
 }
 
+/* What is neither a number nor a word of yes or no counts for nothing. */
 static int
-exit_code_of(struct machine *m)
+exit_code_of(const struct machine *m)
 {
-	slice value;
-	int code = 0;
+	long code = recipe_number(recipe_value(m, SLICE("EXITCODE")), 0);
 
-	if (!recipe_get(m, SLICE("EXITCODE"), &value))
-		return 0;
-	value = slice_trim(value);
-	/* Text that is no number is ignored, but for a word of yes. */
-	if (slice_has_prefix_nocase(value, SLICE("y")) ||
-	    slice_eq_nocase(value, SLICE("on")) ||
-	    slice_eq_nocase(value, SLICE("true")))
-		return 1;
-	for (size_t i = 0;
-	     i < value.len && i < 9 && ascii_is_digit(value.ptr[i]); i++)
-		code = code * 10 + (value.ptr[i] - '0');
-	return code & 255;
+	return code < 0 ? 0 : (int)(code & 255);
 }
 
 static void
@@ -412,6 +438,7 @@ recipe_run(struct arena *arena, const struct recipe_file *const *files,
 		enter_file(&m, files[i]);
 	run_to_end(&m);
 	recipe_matcher_done(&run.matcher);
+	result.is_lost = m.is_foreign && result.delivery_count == 0;
 	result.exit_code = exit_code_of(&m);
 	result.log = strbuf_slice(&run.log);
 	return result;

@@ -22,7 +22,7 @@ recipe_hit(struct machine *m, const char *limit)
 bool
 recipe_is_over(const struct machine *m)
 {
-	return m->run->result->limit != NULL || m->run->result->is_lost;
+	return m->run->result->limit != NULL;
 }
 
 bool
@@ -105,18 +105,38 @@ recipe_bind(struct machine *m, slice name, slice value)
  * Names that mean something.
  */
 
-/* As strtol(3) reads it, within bounds. */
+static bool
+begins_with(slice text, const char *letters)
+{
+	return text.len > 0 && text.ptr[0] != '\0' &&
+	    strchr(letters, text.ptr[0]) != NULL;
+}
+
+/* yes, true, enable; no, false, disable; on, off; all. */
 static long
-number_of(slice text)
+number_of_word(slice text, long fallback)
+{
+	if (begins_with(text, "yYtTeE") ||
+	    slice_has_prefix_nocase(text, SLICE("on")))
+		return 1;
+	if (begins_with(text, "nNfFdD") ||
+	    slice_has_prefix_nocase(text, SLICE("off")))
+		return 0;
+	return begins_with(text, "aA") ? 2 : fallback;
+}
+
+long
+recipe_number(slice text, long fallback)
 {
 	long n = 0;
 	bool is_negative = false;
 	size_t i = 0;
 
-	while (i < text.len && ascii_is_space(text.ptr[i]))
-		i++;
-	if (i < text.len && (text.ptr[i] == '-' || text.ptr[i] == '+'))
+	text = slice_trim(text);
+	if (begins_with(text, "+-"))
 		is_negative = text.ptr[i++] == '-';
+	if (i >= text.len || !ascii_is_digit(text.ptr[i]))
+		return number_of_word(text, fallback);
 	for (; i < text.len && ascii_is_digit(text.ptr[i]); i++) {
 		if (n < 100000000)
 			n = n * 10 + (text.ptr[i] - '0');
@@ -127,7 +147,7 @@ number_of(slice text)
 static void
 set_line_max(struct machine *m, slice value)
 {
-	long n = number_of(value);
+	long n = recipe_number(value, 0);
 
 	m->line_max = n < LINE_MIN_BYTES ? LINE_MIN_BYTES : (size_t)n;
 }
@@ -135,7 +155,7 @@ set_line_max(struct machine *m, slice value)
 static void
 shift_arguments(struct machine *m, slice value)
 {
-	long n = number_of(value);
+	long n = recipe_number(value, 0);
 	size_t count = n < 0 ? 0 : (size_t)n;
 
 	if (count > m->argument_count)
@@ -167,9 +187,7 @@ check_host(struct machine *m, slice value)
 		return;
 	recipe_note_add(m, true, "HOST mismatched \"" SLICE_FMT "\"",
 	    SLICE_ARG(value));
-	m->is_done = true;
-	if (m->run->result->delivery_count == 0)
-		m->run->result->is_lost = true;
+	m->is_done = m->is_foreign = true;
 }
 
 static void

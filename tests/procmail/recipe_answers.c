@@ -76,11 +76,22 @@ become(const struct recipe_command *command, const int *in, const int *out)
 		words[2] = arena_cstr(arena, command->line);
 	}
 	(void)dup2(in[0], 0);
-	if (command->wants_output)
-		(void)dup2(out[1], 1);
+	(void)dup2(
+	    command->wants_output ? out[1] : open("/dev/null", O_WRONLY), 1);
 	(void)signal(SIGPIPE, SIG_DFL);
 	execvpe(words[0], words, names);
 	_exit(127);
+}
+
+/* What fits into a pipe is in it before there is anybody to read it. */
+static slice
+send_first(int to, slice input)
+{
+	ssize_t n;
+
+	(void)fcntl(to, F_SETFL, O_NONBLOCK);
+	n = write(to, input.ptr, input.len);
+	return n > 0 ? slice_from(input, (size_t)n) : input;
 }
 
 /* Input and output at once, so that neither waits for the other. */
@@ -91,7 +102,6 @@ exchange(int to, int from, slice input, struct recipe_program_result *ret)
 	char buffer[65536];
 
 	strbuf_init(&output, arena);
-	(void)fcntl(to, F_SETFL, O_NONBLOCK);
 	while (from >= 0 || to >= 0) {
 		struct pollfd fds[2] = {
 		    {.fd = to, .events = POLLOUT}, {.fd = from, .events = POLLIN}};
@@ -128,18 +138,20 @@ run_program(void *context, struct arena *unused,
 	int in[2];
 	int out[2];
 	int status;
+	slice unsent;
 	pid_t pid;
 
 	(void)context;
 	(void)unused;
 	if (pipe2(in, O_CLOEXEC) != 0 || pipe2(out, O_CLOEXEC) != 0)
 		abort();
+	unsent = send_first(in[1], command->input);
 	pid = fork();
 	if (pid == 0)
 		become(command, in, out);
 	(void)close(in[0]);
 	(void)close(out[1]);
-	exchange(in[1], out[0], command->input, ret);
+	exchange(in[1], out[0], unsent, ret);
 	(void)waitpid(pid, &status, 0);
 	ret->end = RECIPE_PROGRAM_EXITED;
 	ret->status = WIFEXITED(status) ? WEXITSTATUS(status)
@@ -205,6 +217,19 @@ print_result(const struct recipe_result *result)
 	json_decref(all);
 }
 
+/* Where the message has none, it is given one, as procmail does. */
+static slice
+take_from_line(slice *message)
+{
+	slice line =
+	    slice_first(*message, slice_index(*message, '\n') + 1);
+
+	if (!slice_has_prefix_nocase(line, SLICE("From ")))
+		return SLICE("From joe Sat Nov 28 20:00:00 2026\n");
+	*message = slice_from(*message, line.len);
+	return line;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -218,7 +243,6 @@ main(int argc, char **argv)
 	const struct recipe_file *file;
 	struct mail_text split;
 	slice message;
-	size_t line;
 
 	(void)signal(SIGPIPE, SIG_IGN);
 	arena = arena_new(0);
@@ -238,9 +262,8 @@ main(int argc, char **argv)
 	if (file == NULL)
 		return 66;
 	message = read_all(0);
-	line = slice_index(message, '\n') + 1;
-	input.from_line = slice_first(message, line);
-	split = mail_text_split(slice_from(message, line));
+	input.from_line = take_from_line(&message);
+	split = mail_text_split(message);
 	input.header = split.header;
 	input.body = split.body;
 	result = recipe_run(arena, &file, 1, &input, &ports, &limits);

@@ -57,7 +57,7 @@ Last line.
 """
 
 HOST = os.uname().nodename      # procmail's idea of it
-AT_ONCE = 8                     # procmail sleeps more than it works
+AT_ONCE = 8                     # procmail sleeps now and then
 
 # Who it is forwarded to, and what is sent.
 SENDMAIL = """\
@@ -125,6 +125,20 @@ class Place:
             file.write(text)
         os.chmod(path, mode)
 
+    def prepare(self, folders):
+        """Empty files of long ago, and which: procmail sleeps a second for
+        one that is new. One that stays empty is as good as none."""
+        made = {}
+        for name in folders:
+            path = f"{self.mail}/{name}"
+            if name.endswith(("/", "/.")) or os.path.exists(path):
+                continue
+            with contextlib.suppress(OSError):
+                self.write(f"mail/{name}", "")
+                os.utime(path, (1, 1))
+                made[f"mail/{name}"] = ""
+        return made
+
     def written(self):
         """Name to content of what has appeared."""
         found = {}
@@ -170,7 +184,7 @@ def folder_of(name, text):
 
 def without_from(text):
     text = re.sub(r"\AFrom .*\n", "", text)
-    return text.rstrip("\n")
+    return re.sub(r"\n+From .* \d{4}\n", "\n--\n", text).rstrip("\n")
 
 
 PR_SET_CHILD_SUBREAPER = 36
@@ -187,10 +201,11 @@ def wait_for_orphans():
             os.wait()
 
 
-def by_procmail(case, directory):
+def by_procmail(case, directory, folders=()):
     place = Place(case, directory)
     place.write("log", "")
     before = place.written()
+    before.update(place.prepare(folders))
     variables = [f"{k}={v}" for k, v in place.variables.items()]
     done = subprocess.run(
         ["procmail", "-m", *variables, f"LOGFILE={directory}/log",
@@ -217,6 +232,8 @@ def put(place, name, delivery):
         path = f"{directory}/{len(os.listdir(directory)) + 1}"
     os.makedirs(os.path.dirname(path), exist_ok=True)
     with open(path, "a", encoding="latin-1", newline="") as file:
+        if file.tell() > 0:
+            file.write("\nFrom joe 2026\n")
         file.write(text_of(delivery["header"]) + text_of(delivery["body"]))
 
 
@@ -257,10 +274,10 @@ def neutral(result, directory):
 def compare(case, options):
     with tempfile.TemporaryDirectory(prefix="procmail-",
                                      dir=options.work) as top:
-        theirs, log = by_procmail(case, f"{top}/a")
-        theirs = neutral(theirs, f"{top}/a")
         ours, notes = by_milterd(case, f"{top}/b", options.answers)
         ours = neutral(ours, f"{top}/b")
+        theirs, log = by_procmail(case, f"{top}/a", ours["folders"])
+        theirs = neutral(theirs, f"{top}/a")
     if options.show:
         print(f"{case.name}\n{json.dumps(theirs, indent=1)}\n{log}")
     if case.differs is None:
