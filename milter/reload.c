@@ -112,13 +112,14 @@ report_warnings(struct strbuf *report, const struct generation *generation)
 		    SLICE_ARG(generation->warnings[i]));
 }
 
+/* `wanted`: what the configuration says, whether it is in force or not. */
 static void
 report_all(struct strbuf *report, const struct generation *before,
-    const struct generation *after)
+    const struct generation *after, const struct settings *wanted)
 {
 	report_parts(report, before, after);
 	if (before != NULL)
-		report_settings(report, before->settings, after->settings);
+		report_settings(report, before->settings, wanted);
 	report_warnings(report, after);
 }
 
@@ -139,6 +140,8 @@ keep_fixed(struct generation *after, const struct generation *before)
 	after->settings = settings;
 }
 
+/* Told is what has happened: to compare large maps takes time, which nobody
+ * should wait for. While `one_reload` is held `after` stays in force. */
 static bool
 exchange(reload_make *make, void *context, struct strbuf *report,
     struct error *error)
@@ -147,12 +150,14 @@ exchange(reload_make *make, void *context, struct strbuf *report,
 	struct generation *after = make(context, before, error);
 
 	if (after != NULL) {
-		if (report != NULL)
-			report_all(report, before, after);
+		const struct settings *wanted = after->settings;
+
 		if (before != NULL)
 			keep_fixed(after, before);
 		log_set_level(after->settings->log_level);
 		current_publish(after);
+		if (report != NULL)
+			report_all(report, before, after, wanted);
 	}
 	generation_release(before);
 	return after != NULL;

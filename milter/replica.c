@@ -94,14 +94,26 @@ struct fetching {
 	struct redis *redis;
 	const struct manifest *manifest;
 	const struct settings *settings; /* NULL: those in force */
+	bool is_late;			 /* it was not needed any more */
 };
 
 static bool
+is_same(const struct manifest *one, const struct manifest *other)
+{
+	return one->number == other->number &&
+	       digest_eq(manifest_digest(one), manifest_digest(other));
+}
+
+/* By a reload that went on here meanwhile: a newer generation is in force, or
+ * this very one, which was published from here. */
+static bool
 is_overtaken(const struct fetching *fetching, const struct generation *before)
 {
-	return fetching->settings == NULL && fetching->replica->has_met &&
-	       before != NULL && before->manifest != NULL &&
-	       before->manifest->number > fetching->manifest->number;
+	return fetching->settings == NULL && before != NULL &&
+	       before->manifest != NULL &&
+	       ((fetching->replica->has_met && before->manifest->number >
+						   fetching->manifest->number) ||
+		   is_same(before->manifest, fetching->manifest));
 }
 
 static struct generation *
@@ -112,10 +124,9 @@ make_fetched(
 	struct generation *made;
 	struct snapshot *parts;
 
-	if (is_overtaken(fetching, before)) {
-		(void)error_set(error, "a newer generation is in force");
+	fetching->is_late = is_overtaken(fetching, before);
+	if (fetching->is_late)
 		return NULL;
-	}
 	parts = wire_fetch(fetching->redis, fetching->manifest, before, error);
 	if (parts == NULL)
 		return NULL;
@@ -146,7 +157,7 @@ adopt(struct replica *replica, struct redis *redis,
 		    " is in force, after %lld ms",
 		    manifest->number, SLICE_ARG(manifest->publisher),
 		    deadline_now() - begun);
-	} else if (replica->told_of != manifest->number) {
+	} else if (!fetching.is_late && replica->told_of != manifest->number) {
 		replica->told_of = manifest->number;
 		log_error(LOG_ERR,
 		    "the fleet's generation is not taken, the policy stays as "
@@ -417,8 +428,7 @@ compare(struct replica *replica, struct redis *redis,
 {
 	const struct manifest *manifest = mine->manifest;
 
-	if (manifest != NULL && manifest->number == theirs->number &&
-	    digest_eq(manifest_digest(manifest), manifest_digest(theirs))) {
+	if (manifest != NULL && is_same(manifest, theirs)) {
 		replica->put_back_at = 0;
 		confirm(replica);
 	} else if (manifest != NULL && replica->has_met &&
