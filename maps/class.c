@@ -122,7 +122,7 @@ add(struct class *set, slice word, struct class_word entry)
 	set->own_count += entry.is_own;
 	if (word.len > set->longest)
 		set->longest = word.len;
-	set->digest += table_entry_digest(slot->word, SLICE(""));
+	set->digest += shard_entry_digest(slot->word, SLICE(""));
 	if (++set->count * 2 > set->slot_count)
 		double_slots(set);
 	update_totals(set);

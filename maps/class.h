@@ -28,7 +28,7 @@ void class_add(struct class *set, slice word, const char *file, unsigned line);
  * not part of what machines share. */
 void class_add_own(struct class *set, slice word);
 /* Keeps the number of words, the memory they take and the sum of their
- * table_entry_digest() in these places, now and after each class_add(). */
+ * shard_entry_digest() in these places, now and after each class_add(). */
 void class_keep_totals(
     struct class *set, size_t *count, size_t *bytes, uint64_t *digest);
 

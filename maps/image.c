@@ -6,9 +6,9 @@
  *
  *	map	sections: 'T' and a table, 'P' and path and text of patterns,
  *		'.' at the end
- *	table	how many entries, their digest in two numbers, and each: file,
- *		line less the one before as a number that alternates in sign,
- *		key, value
+ *	table	how many shards, and each: digest (16 bytes), how many entries;
+ *		then of each entry: file, line less the one before as a number
+ *		that alternates in sign
  *	class	how many words, and each: file, line, word; sorted
  *	text	how many files, and each: path, content
  *
@@ -19,11 +19,12 @@
 
 #include "maps/snapshot_private.h"
 
+#include <endian.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 
-#define MAGIC "mdpart1\n"
+#define MAGIC "mdpart2\n"
 #define FILES_MAX 10000
 #define SECTIONS_MAX 1000
 
@@ -35,7 +36,6 @@ struct writer {
 	struct image *image;
 	const char **names; /* of files, as they came */
 	unsigned name_count;
-	unsigned line; /* of the entry before */
 };
 
 static void
@@ -86,32 +86,46 @@ put_file(struct writer *writer, const char *name, unsigned first)
 	writer->names[writer->name_count++] = name;
 }
 
-static bool
-put_entry(void *context, slice key, const struct map_hit *hit)
+static void
+put_origins(struct image *image, const struct table *table)
 {
-	struct writer *writer = context;
-	int64_t step = (int64_t)hit->line - (int64_t)writer->line;
+	const struct map_origin *origins = table_origins(table);
+	struct writer writer = {.image = image};
+	unsigned before = 0;
 
-	put_file(writer, hit->file, 0);
-	put_number(writer->image,
-	    step < 0 ? (uint64_t)(-step) * 2 - 1 : (uint64_t)step * 2);
-	put_text(writer->image, key);
-	put_text(writer->image, hit->value);
-	writer->line = hit->line;
-	return true;
+	for (size_t i = 0; i < table_count(table); i++) {
+		int64_t step = (int64_t)origins[i].line - (int64_t)before;
+
+		put_file(&writer, table_file(table, origins[i].file), 0);
+		put_number(image,
+		    step < 0 ? (uint64_t)(-step) * 2 - 1 : (uint64_t)step * 2);
+		before = origins[i].line;
+	}
+	free(writer.names);
+}
+
+static void
+put_digest(struct image *image, struct digest digest)
+{
+	uint64_t words[] = {htole64(digest.word[0]), htole64(digest.word[1])};
+
+	put(image, words, sizeof(words));
 }
 
 static void
 put_table(struct image *image, const struct table *table)
 {
-	struct writer writer = {.image = image};
+	size_t count = table_shard_count(table);
 
 	put(image, "T", 1);
-	put_number(image, table_count(table));
-	put_number(image, table_digest(table) >> 32);
-	put_number(image, table_digest(table) & 0xffffffffU);
-	table_walk(table, put_entry, &writer);
-	free(writer.names);
+	put_number(image, count);
+	for (size_t i = 0; i < count; i++) {
+		const struct shard *shard = table_shard(table, i);
+
+		put_digest(image, shard_digest(shard));
+		put_number(image, shard_count(shard));
+	}
+	put_origins(image, table);
 }
 
 static void
@@ -198,7 +212,8 @@ void
 image_of_part(const struct snapshot_part *part, struct image *ret_image)
 {
 	static const char letters[] = {'m', 'c', 't'};
-	struct image image = {.size = part->bytes + 1024};
+	size_t guess = part->kind == PART_MAP ? part->entries * 4 : part->bytes;
+	struct image image = {.size = guess + 4096};
 
 	image.bytes = xmalloc(image.size);
 	put(&image, MAGIC, sizeof(MAGIC) - 1);
@@ -230,14 +245,48 @@ image_slice(const struct image *image)
 	return (slice){(const char *)image->bytes, image->len};
 }
 
+void
+image_walk_shards(
+    const struct snapshot_part *part, image_each_shard *each, void *context)
+{
+	for (size_t p = 0; part->map != NULL && p < part->map->part_count;
+	     p++) {
+		const struct table *table = part->map->parts[p].table;
+
+		for (size_t i = 0;
+		     table != NULL && i < table_shard_count(table); i++)
+			each(context, table_shard(table, i));
+	}
+}
+
+struct shard *
+image_find_shard(const struct snapshot_part *part, struct digest digest)
+{
+	for (size_t p = 0; part->map != NULL && p < part->map->part_count;
+	     p++) {
+		const struct table *table = part->map->parts[p].table;
+
+		for (size_t i = 0;
+		     table != NULL && i < table_shard_count(table); i++) {
+			struct shard *shard = table_shard(table, i);
+
+			if (digest_eq(shard_digest(shard), digest))
+				return shard;
+		}
+	}
+	return NULL;
+}
+
 /*
  * Reading. Once something is wrong all that follows is empty.
  */
 
 struct reader {
 	struct snapshot *snapshot;
+	const struct image_source *source;
 	slice rest;
 	bool is_bad;
+	bool is_told; /* the source has said what is wrong */
 	const char **names;
 	unsigned name_count;
 	struct error *error;
@@ -336,50 +385,99 @@ forget_names(struct reader *reader)
 	reader->name_count = 0;
 }
 
+static struct shard *
+get_shard(struct reader *reader)
+{
+	slice bytes = get_bytes(reader, sizeof(struct digest));
+	uint64_t count = get_number(reader);
+	struct digest digest;
+	struct shard *shard;
+
+	if (reader->is_bad)
+		return NULL;
+	memcpy(&digest, bytes.ptr, sizeof(digest));
+	digest.word[0] = le64toh(digest.word[0]);
+	digest.word[1] = le64toh(digest.word[1]);
+	shard =
+	    reader->source->get(reader->source->context, digest, reader->error);
+	if (shard == NULL)
+		reader->is_told = true;
+	if (shard == NULL || shard_count(shard) != count)
+		fail(reader);
+	return shard;
+}
+
+struct shard_list {
+	struct shard *shards[SHARDS];
+	size_t count;
+	size_t entries;
+};
+
 static void
-get_entry(struct reader *reader, struct table_builder *builder, unsigned *line)
+get_shards(struct reader *reader, struct shard_list *list)
+{
+	uint64_t count = get_number(reader);
+
+	if (count > SHARDS)
+		fail(reader);
+	for (uint64_t i = 0; i < count && !reader->is_bad; i++) {
+		struct shard *shard = get_shard(reader);
+
+		if (shard == NULL)
+			continue;
+		list->shards[list->count++] = shard;
+		list->entries += shard_count(shard);
+	}
+}
+
+static struct map_origin
+get_origin(struct reader *reader, unsigned *line)
 {
 	bool is_new;
 	unsigned file = get_file(reader, 0, &is_new);
 	uint64_t step = get_number(reader);
-	slice key = get_text(reader);
-	slice value = get_text(reader);
 
-	if (reader->is_bad)
-		return;
-	if (is_new)
-		(void)table_builder_add_file(builder, reader->names[file]);
 	*line += step % 2 == 0 ? (unsigned)(step / 2)
 			       : 0U - (unsigned)((step + 1) / 2);
-	if (!table_builder_add(builder, key, value, file, *line, NULL))
+	return (struct map_origin){file, *line};
+}
+
+/* Two bytes at least for each entry. */
+static struct map_origin *
+get_origins(struct reader *reader, size_t count)
+{
+	struct map_origin *origins;
+	unsigned line = 0;
+
+	if (count > reader->rest.len / 2)
 		fail(reader);
+	if (reader->is_bad)
+		return NULL;
+	origins = xmalloc((count + 1) * sizeof(*origins));
+	for (size_t i = 0; i < count; i++)
+		origins[i] = get_origin(reader, &line);
+	return origins;
 }
 
 static struct table *
 get_table(struct reader *reader)
 {
-	struct table_builder *builder = table_builder_new(reader->error);
-	uint64_t count = get_number(reader);
-	uint64_t high = get_number(reader);
-	uint64_t digest = high << 32 | get_number(reader);
-	struct table *table;
-	unsigned line = 0;
+	struct shard_list list = {0};
+	struct map_origin *origins;
+	struct table *table = NULL;
 
-	if (builder == NULL) {
+	get_shards(reader, &list);
+	origins = get_origins(reader, list.entries);
+	if (!reader->is_bad)
+		table = table_of_shards(list.shards, list.count, origins,
+		    reader->names, reader->name_count);
+	else
+		table_release_shards(list.shards, list.count);
+	if (reader->is_bad)
+		free(origins);
+	if (table == NULL)
 		fail(reader);
-		return NULL;
-	}
-	for (uint64_t i = 0; i < count && !reader->is_bad; i++)
-		get_entry(reader, builder, &line);
 	forget_names(reader);
-	if (reader->is_bad) {
-		table_builder_free(builder);
-		return NULL;
-	}
-	table = table_finish(builder, NULL, NULL, reader->error);
-	if (table == NULL || table_count(table) != count ||
-	    table_digest(table) != digest)
-		fail(reader);
 	return table;
 }
 
@@ -477,12 +575,14 @@ get_texts(struct reader *reader, struct owned *owned)
 }
 
 bool
-snapshot_add_image(
-    struct snapshot *snapshot, slice name, slice image, struct error *error)
+snapshot_add_image(struct snapshot *snapshot, slice name, slice image,
+    const struct image_source *source, struct error *error)
 {
 	struct owned *owned = snapshot_new_part(snapshot, name);
-	struct reader reader = {
-	    .snapshot = snapshot, .rest = image, .error = error};
+	struct reader reader = {.snapshot = snapshot,
+	    .source = source,
+	    .rest = image,
+	    .error = error};
 	slice magic = get_bytes(&reader, sizeof(MAGIC) - 1);
 	slice letter = get_bytes(&reader, 1);
 
@@ -498,6 +598,8 @@ snapshot_add_image(
 		fail(&reader);
 	if (!reader.is_bad && reader.rest.len == 0)
 		return true;
+	if (reader.is_told)
+		return false;
 	(void)error_set(
 	    error, "the image of " SLICE_FMT " is damaged", SLICE_ARG(name));
 	if (error != NULL)

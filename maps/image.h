@@ -4,17 +4,19 @@
  * given to another machine, which makes the same part of it. The same entries
  * from the same lines of the same files give the same image.
  *
- * Made of a table are only the entries that count; its index is built anew, so
- * that an image cannot lead a lookup astray. Words that are this machine's own
- * (class_add_own()) are left out.
+ * Of a table the image has the files and lines, and names the shards that have
+ * the entries. Those are kept and given on one by one (shard_records()), so
+ * that who has most of them needs no more than the others. Their index is built
+ * anew, so that nothing from elsewhere can lead a lookup astray. Words that are
+ * this machine's own (class_add_own()) are left out.
  *
  * What is read is not trusted: every length is checked against what is there,
- * and the entries against their number and the sum of their digests.
+ * and the entries against their number.
  */
 #ifndef MAPS_IMAGE_H
 #define MAPS_IMAGE_H
 
-#include "maps/digest.h"
+#include "maps/shard.h"
 #include "maps/snapshot.h"
 
 struct image {
@@ -28,10 +30,27 @@ void image_of_part(const struct snapshot_part *part, struct image *ret_image);
 void image_free(struct image *image);
 slice image_slice(const struct image *image);
 
-/* Adds the part that the image is of. False: it is damaged, and the snapshot
- * good for nothing but its release; exit code EX_DATAERR. */
-bool snapshot_add_image(
-    struct snapshot *snapshot, slice name, slice image, struct error *error);
+/* The shards of a part, in the order its image names them; of a part that is
+ * no map there are none. */
+typedef void image_each_shard(void *context, const struct shard *shard);
+void image_walk_shards(
+    const struct snapshot_part *part, image_each_shard *each, void *context);
+/* The part's shard of that digest, or NULL. */
+struct shard *image_find_shard(
+    const struct snapshot_part *part, struct digest digest);
+
+/* Where shards are got. What is returned belongs to who asked; NULL: it cannot
+ * be had, and the error says why. */
+struct image_source {
+	struct shard *(*get)(
+	    void *context, struct digest digest, struct error *error);
+	void *context;
+};
+
+/* Adds the part that the image is of. False: it is damaged (EX_DATAERR), or as
+ * the source says, and the snapshot good for nothing but its release. */
+bool snapshot_add_image(struct snapshot *snapshot, slice name, slice image,
+    const struct image_source *source, struct error *error);
 /* Adds a part of another snapshot; tables and patterns are held in common,
  * words that are the machine's own are left out. */
 void snapshot_share_part(

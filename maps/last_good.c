@@ -51,21 +51,55 @@ write_file(int directory, const char *name, slice bytes)
 }
 
 static bool
+is_there(int directory, const struct manifest_blob *blob, struct arena *arena)
+{
+	struct stat st;
+
+	return fstatat(directory, digest_text(blob->digest, arena).ptr, &st,
+		   AT_SYMLINK_NOFOLLOW) == 0 &&
+	       (size_t)st.st_size == blob->bytes;
+}
+
+static bool
+write_blob(int directory, const struct manifest_blob *blob, slice bytes,
+    struct arena *arena)
+{
+	return write_file(
+	    directory, digest_text(blob->digest, arena).ptr, bytes);
+}
+
+static bool
+write_image(int directory, const struct manifest_blob *blob,
+    const struct snapshot_part *part, struct arena *arena)
+{
+	struct image image;
+	bool done;
+
+	if (is_there(directory, blob, arena))
+		return true;
+	image_of_part(part, &image);
+	done = write_blob(directory, blob, image_slice(&image), arena);
+	image_free(&image);
+	return done;
+}
+
+static bool
 write_part(int directory, const struct manifest_part *part,
     const struct snapshot *parts, struct arena *arena)
 {
-	const char *name = digest_text(part->digest, arena).ptr;
-	struct image image;
-	struct stat st;
-	bool done;
+	const struct snapshot_part *made =
+	    snapshot_find_part(parts, part->name);
 
-	if (fstatat(directory, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-	    (size_t)st.st_size == part->bytes)
-		return true;
-	image_of_part(snapshot_find_part(parts, part->name), &image);
-	done = write_file(directory, name, image_slice(&image));
-	image_free(&image);
-	return done;
+	for (size_t i = 0; i < part->shard_count; i++) {
+		const struct manifest_blob *blob = &part->shards[i];
+
+		if (!is_there(directory, blob, arena) &&
+		    !write_blob(directory, blob,
+			shard_records(image_find_shard(made, blob->digest)),
+			arena))
+			return false;
+	}
+	return write_image(directory, &part->image, made, arena);
 }
 
 static bool
@@ -75,11 +109,7 @@ is_named(const struct manifest *manifest, slice name)
 
 	if (!digest_parse(name, &digest))
 		return slice_eq(name, SLICE("manifest"));
-	for (size_t i = 0; i < manifest->part_count; i++) {
-		if (digest_eq(manifest->parts[i].digest, digest))
-			return true;
-	}
-	return false;
+	return manifest_has_blob(manifest, digest);
 }
 
 static void
@@ -154,22 +184,18 @@ damaged(struct error *error, const char *path)
 }
 
 static bool
-read_part(const char *directory, const struct manifest_part *part,
-    struct snapshot *parts, struct error *error)
+read_blob(void *context, const struct manifest_blob *blob, struct arena *arena,
+    slice *ret_bytes, struct error *error)
 {
-	struct arena *arena = arena_new(0);
+	const char *directory = context;
 	slice path = arena_printf(arena, "%s/" SLICE_FMT, directory,
-	    SLICE_ARG(digest_text(part->digest, arena)));
+	    SLICE_ARG(digest_text(blob->digest, arena)));
 	struct text_file file;
-	bool done = text_file_read(path.ptr, true, arena, &file, error);
 
-	if (done && (file.content.len != part->bytes ||
-			!digest_eq(digest_of(file.content), part->digest)))
-		done = damaged(error, path.ptr);
-	done =
-	    done && snapshot_add_image(parts, part->name, file.content, error);
-	arena_free(arena);
-	return done;
+	if (!text_file_read(path.ptr, true, arena, &file, error))
+		return false;
+	*ret_bytes = file.content;
+	return file.content.len == blob->bytes || damaged(error, path.ptr);
 }
 
 struct snapshot *
@@ -177,6 +203,7 @@ last_good_read(const char *directory, struct arena *arena,
     struct manifest *ret_manifest, struct error *error)
 {
 	slice path = arena_printf(arena, "%s/manifest", directory);
+	struct manifest_source source = {read_blob, (void *)directory};
 	struct snapshot *parts;
 	struct text_file file;
 
@@ -188,8 +215,8 @@ last_good_read(const char *directory, struct arena *arena,
 	}
 	parts = snapshot_new();
 	for (size_t i = 0; i < ret_manifest->part_count; i++) {
-		if (!read_part(
-			directory, &ret_manifest->parts[i], parts, error)) {
+		if (!manifest_add_part(
+			&ret_manifest->parts[i], &source, NULL, parts, error)) {
 			snapshot_release(parts);
 			return NULL;
 		}

@@ -7,6 +7,46 @@
 #include <stdlib.h>
 #include <sysexits.h>
 
+/* "shard ", a digest, " 0" and the end of the line. */
+#define SHARD_LINE_MIN (6 + DIGEST_TEXT + 3)
+
+static void
+note_shard(void *context, const struct shard *shard)
+{
+	struct manifest_part *part = context;
+
+	part->shards[part->shard_count++] = (struct manifest_blob){
+	    shard_digest(shard), shard_records(shard).len};
+}
+
+static void
+count_shard(void *context, const struct shard *shard)
+{
+	(void)shard;
+	++*(size_t *)context;
+}
+
+static struct manifest_part
+part_of(const struct snapshot_part *part, struct arena *arena)
+{
+	struct manifest_part made = {
+	    .name = arena_copy(arena, part->name),
+	    .kind = part->kind,
+	    .entries = part->entries - class_own_count(part->words),
+	};
+	size_t shards = 0;
+	struct image image;
+
+	image_of_part(part, &image);
+	made.image =
+	    (struct manifest_blob){digest_of(image_slice(&image)), image.len};
+	image_free(&image);
+	image_walk_shards(part, count_shard, &shards);
+	made.shards = ARENA_ARRAY(arena, struct manifest_blob, shards + 1);
+	image_walk_shards(part, note_shard, &made);
+	return made;
+}
+
 void
 manifest_of_snapshot(const struct snapshot *snapshot, struct arena *arena,
     struct manifest *ret_manifest)
@@ -17,36 +57,29 @@ manifest_of_snapshot(const struct snapshot *snapshot, struct arena *arena,
 
 	for (const struct snapshot_part *part = snapshot_parts(snapshot);
 	     part != NULL && manifest.part_count < MANIFEST_PARTS_MAX;
-	     part = part->next) {
-		struct manifest_part *made =
-		    &manifest.parts[manifest.part_count++];
-		struct image image;
-
-		image_of_part(part, &image);
-		*made = (struct manifest_part){
-		    .name = arena_copy(arena, part->name),
-		    .kind = part->kind,
-		    .digest = digest_of(image_slice(&image)),
-		    .bytes = image.len,
-		    .entries = part->entries - class_own_count(part->words),
-		};
-		image_free(&image);
-	}
+	     part = part->next)
+		manifest.parts[manifest.part_count++] = part_of(part, arena);
 	*ret_manifest = manifest;
+}
+
+static void
+write_part(const struct manifest_part *part, struct strbuf *out)
+{
+	strbuf_printf(out, "part %s " SLICE_FMT " " SLICE_FMT " %zu %zu\n",
+	    part_kind_text(part->kind), SLICE_ARG(part->name),
+	    SLICE_ARG(digest_text(part->image.digest, out->arena)),
+	    part->image.bytes, part->entries);
+	for (size_t i = 0; i < part->shard_count; i++)
+		strbuf_printf(out, "shard " SLICE_FMT " %zu\n",
+		    SLICE_ARG(digest_text(part->shards[i].digest, out->arena)),
+		    part->shards[i].bytes);
 }
 
 static void
 write_parts(const struct manifest *manifest, struct strbuf *out)
 {
-	for (size_t i = 0; i < manifest->part_count; i++) {
-		const struct manifest_part *part = &manifest->parts[i];
-
-		strbuf_printf(out,
-		    "part %s " SLICE_FMT " " SLICE_FMT " %zu %zu\n",
-		    part_kind_text(part->kind), SLICE_ARG(part->name),
-		    SLICE_ARG(digest_text(part->digest, out->arena)),
-		    part->bytes, part->entries);
-	}
+	for (size_t i = 0; i < manifest->part_count; i++)
+		write_part(&manifest->parts[i], out);
 }
 
 void
@@ -85,6 +118,19 @@ manifest_find(const struct manifest *manifest, slice name)
 	return NULL;
 }
 
+static struct manifest_part
+copy_part(const struct manifest_part *part, struct arena *arena)
+{
+	struct manifest_part copy = *part;
+
+	copy.name = arena_copy(arena, part->name);
+	copy.shards =
+	    ARENA_ARRAY(arena, struct manifest_blob, part->shard_count + 1);
+	for (size_t i = 0; i < part->shard_count; i++)
+		copy.shards[i] = part->shards[i];
+	return copy;
+}
+
 void
 manifest_copy(const struct manifest *manifest, struct arena *arena,
     struct manifest *ret_copy)
@@ -94,31 +140,117 @@ manifest_copy(const struct manifest *manifest, struct arena *arena,
 	copy.publisher = arena_copy(arena, manifest->publisher);
 	copy.parts =
 	    ARENA_ARRAY(arena, struct manifest_part, copy.part_count + 1);
-	for (size_t i = 0; i < copy.part_count; i++) {
-		copy.parts[i] = manifest->parts[i];
-		copy.parts[i].name = arena_copy(arena, manifest->parts[i].name);
-	}
+	for (size_t i = 0; i < copy.part_count; i++)
+		copy.parts[i] = copy_part(&manifest->parts[i], arena);
 	*ret_copy = copy;
 }
 
-bool
-manifest_add_image(const struct manifest_part *part, slice bytes,
-    struct snapshot *snapshot, struct error *error)
+static const struct manifest_blob *
+shard_of(const struct manifest_part *part, struct digest digest)
 {
-	const struct snapshot_part *made;
+	for (size_t i = 0; i < part->shard_count; i++) {
+		if (digest_eq(part->shards[i].digest, digest))
+			return &part->shards[i];
+	}
+	return NULL;
+}
 
-	if (bytes.len == part->bytes &&
-	    digest_eq(digest_of(bytes), part->digest) &&
-	    snapshot_add_image(snapshot, part->name, bytes, NULL)) {
-		made = snapshot_find_part(snapshot, part->name);
-		if (made->kind == part->kind && made->entries == part->entries)
+bool
+manifest_has_blob(const struct manifest *manifest, struct digest digest)
+{
+	for (size_t i = 0; i < manifest->part_count; i++) {
+		if (digest_eq(manifest->parts[i].image.digest, digest) ||
+		    shard_of(&manifest->parts[i], digest) != NULL)
 			return true;
 	}
+	return false;
+}
+
+/*
+ * From blobs to a part.
+ */
+
+struct adding {
+	const struct manifest_part *part;
+	const struct manifest_source *source;
+	const struct snapshot_part *have;
+};
+
+static bool
+damaged(const struct manifest_part *part, struct error *error)
+{
 	(void)error_set(error, "the image of " SLICE_FMT " is damaged",
 	    SLICE_ARG(part->name));
 	if (error != NULL)
 		error->exit_code = EX_DATAERR;
 	return false;
+}
+
+static bool
+get_blob(const struct adding *adding, const struct manifest_blob *blob,
+    struct arena *arena, slice *ret_bytes, struct error *error)
+{
+	if (!adding->source->get(
+		adding->source->context, blob, arena, ret_bytes, error))
+		return false;
+	if (ret_bytes->len != blob->bytes ||
+	    !digest_eq(digest_of(*ret_bytes), blob->digest))
+		return damaged(adding->part, error);
+	return true;
+}
+
+static struct shard *
+get_shard(void *context, struct digest digest, struct error *error)
+{
+	const struct adding *adding = context;
+	const struct manifest_blob *blob = shard_of(adding->part, digest);
+	struct shard *shard = adding->have == NULL
+				  ? NULL
+				  : image_find_shard(adding->have, digest);
+	struct arena *arena;
+	slice bytes;
+
+	if (shard != NULL)
+		return shard_acquire(shard);
+	if (blob == NULL) {
+		(void)damaged(adding->part, error);
+		return NULL;
+	}
+	arena = arena_new(0);
+	if (get_blob(adding, blob, arena, &bytes, error))
+		shard = shard_of_records(bytes, error);
+	arena_free(arena);
+	return shard;
+}
+
+static bool
+add_image(struct adding *adding, slice image, struct snapshot *snapshot,
+    struct error *error)
+{
+	const struct manifest_part *part = adding->part;
+	struct image_source source = {get_shard, adding};
+	const struct snapshot_part *made;
+
+	if (!snapshot_add_image(snapshot, part->name, image, &source, error))
+		return false;
+	made = snapshot_find_part(snapshot, part->name);
+	return (made->kind == part->kind && made->entries == part->entries) ||
+	       damaged(part, error);
+}
+
+bool
+manifest_add_part(const struct manifest_part *part,
+    const struct manifest_source *source, const struct snapshot_part *have,
+    struct snapshot *snapshot, struct error *error)
+{
+	struct adding adding = {part, source, have};
+	struct arena *arena = arena_new(0);
+	slice image;
+	bool done = get_blob(&adding, &part->image, arena, &image, error) &&
+		    add_image(&adding, image, snapshot, error);
+
+	arena_free(arena);
+	return done;
 }
 
 /*
@@ -177,43 +309,89 @@ is_name(slice name)
 	return name.len > 0 && name.len <= 64;
 }
 
+/* As many words as there are, and no more. */
 static bool
-take_part(slice line, struct manifest_part *part)
+take_words(slice line, slice *words, size_t count)
 {
-	slice words[6];
-	unsigned long long bytes;
-	unsigned long long entries;
-
-	for (size_t i = 0; i < 6; i++) {
+	for (size_t i = 0; i < count; i++) {
 		if (!slice_next(&line, ' ', &words[i]))
 			return false;
 	}
-	if (line.len > 0 || !slice_eq(words[0], SLICE("part")) ||
-	    !take_kind(words[1], &part->kind) || !is_name(words[2]) ||
-	    !digest_parse(words[3], &part->digest) ||
-	    !take_number(words[4], &bytes) || !take_number(words[5], &entries))
+	return line.len == 0;
+}
+
+static bool
+take_blob(slice digest, slice bytes, struct manifest_blob *ret_blob)
+{
+	unsigned long long number;
+
+	if (!digest_parse(digest, &ret_blob->digest) ||
+	    !take_number(bytes, &number))
 		return false;
-	part->name = words[2];
-	part->bytes = bytes;
-	part->entries = entries;
+	ret_blob->bytes = number;
 	return true;
 }
 
 static bool
-take_parts(slice rest, struct manifest *manifest)
+take_part(slice line, struct manifest *manifest, struct manifest_blob *shards)
+{
+	struct manifest_part *part = &manifest->parts[manifest->part_count];
+	unsigned long long entries;
+	slice words[6];
+
+	if (manifest->part_count == MANIFEST_PARTS_MAX ||
+	    !take_words(line, words, 6) || !slice_eq(words[0], SLICE("part")) ||
+	    !take_kind(words[1], &part->kind) || !is_name(words[2]) ||
+	    manifest_find(manifest, words[2]) != NULL ||
+	    !take_blob(words[3], words[4], &part->image) ||
+	    !take_number(words[5], &entries))
+		return false;
+	part->name = words[2];
+	part->entries = entries;
+	part->shards = shards;
+	manifest->part_count++;
+	return true;
+}
+
+static bool
+take_shard(slice line, struct manifest *manifest)
+{
+	struct manifest_part *part;
+	slice words[3];
+
+	if (manifest->part_count == 0)
+		return false;
+	part = &manifest->parts[manifest->part_count - 1];
+	return part->kind == PART_MAP && take_words(line, words, 3) &&
+	       take_blob(
+		   words[1], words[2], &part->shards[part->shard_count++]);
+}
+
+static bool
+is_shard(slice line)
+{
+	slice word;
+
+	return slice_next(&line, ' ', &word) && slice_eq(word, SLICE("shard"));
+}
+
+/* `shards` has room for all of them. */
+static bool
+take_parts(slice rest, struct manifest *manifest, struct manifest_blob *shards)
 {
 	slice line;
 
 	while (slice_next(&rest, '\n', &line)) {
-		struct manifest_part part;
-
 		if (slice_eq(line, SLICE("end")))
 			return rest.len == 0;
-		if (manifest->part_count == MANIFEST_PARTS_MAX ||
-		    !take_part(line, &part) ||
-		    manifest_find(manifest, part.name) != NULL)
+		if (!is_shard(line)) {
+			if (!take_part(line, manifest, shards))
+				return false;
+		} else if (take_shard(line, manifest)) {
+			shards++;
+		} else {
 			return false;
-		manifest->parts[manifest->part_count++] = part;
+		}
 	}
 	return false;
 }
@@ -244,6 +422,8 @@ manifest_read(slice text, struct arena *arena, struct manifest *ret_manifest)
 	struct manifest manifest = {
 	    .parts =
 		ARENA_ARRAY(arena, struct manifest_part, MANIFEST_PARTS_MAX)};
+	struct manifest_blob *shards = ARENA_ARRAY(
+	    arena, struct manifest_blob, text.len / SHARD_LINE_MIN + 1);
 	unsigned long long schema;
 	slice rest = text;
 	slice value;
@@ -254,7 +434,7 @@ manifest_read(slice text, struct arena *arena, struct manifest *ret_manifest)
 	if (schema > MANIFEST_SCHEMA)
 		return MANIFEST_NEWER;
 	if (schema < 1 || !take_head(&rest, &manifest) ||
-	    !take_parts(rest, &manifest))
+	    !take_parts(rest, &manifest, shards))
 		return MANIFEST_BAD;
 	manifest_copy(&manifest, arena, ret_manifest);
 	return MANIFEST_GOOD;

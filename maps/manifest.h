@@ -8,6 +8,7 @@
  *	publisher mx1.example.com
  *	published 1764360000		seconds since 1970
  *	part map access DIGEST BYTES ENTRIES
+ *	shard DIGEST BYTES		of the part above
  *	end
  *
  * Text of another schema is not looked into: a program that knows only an older
@@ -24,12 +25,19 @@
 #define MANIFEST_SCHEMA 1
 #define MANIFEST_PARTS_MAX 200
 
+/* Bytes that are sent and kept as a whole: an image, or a shard's records. */
+struct manifest_blob {
+	struct digest digest;
+	size_t bytes;
+};
+
 struct manifest_part {
 	slice name;
 	enum part_kind kind;
-	struct digest digest; /* of the image */
-	size_t bytes;
+	struct manifest_blob image;
 	size_t entries;
+	struct manifest_blob *shards; /* in the order the image names them */
+	size_t shard_count;
 };
 
 struct manifest {
@@ -57,11 +65,23 @@ void manifest_copy(const struct manifest *manifest, struct arena *arena,
 
 /* Names the parts, whoever published them when and as the how-manieth. */
 struct digest manifest_digest(const struct manifest *manifest);
-/* Adds the part that these bytes are the image of, if they are what the
- * manifest says: length, digest, kind, entries. False: they are damaged, and
- * the snapshot good for nothing but its release; EX_DATAERR. */
-bool manifest_add_image(const struct manifest_part *part, slice bytes,
+/* Where a blob is got: its bytes, which are not trusted yet, in the arena.
+ * False: it cannot be had, and the error says why. */
+struct manifest_source {
+	bool (*get)(void *context, const struct manifest_blob *blob,
+	    struct arena *arena, slice *ret_bytes, struct error *error);
+	void *context;
+};
+
+/* Adds the part, whose blobs the source has, if they are what the manifest
+ * says: length, digest, kind, entries. Shards that `have` (may be NULL) has are
+ * taken from there. False: they are damaged (EX_DATAERR), or as the source
+ * says, and the snapshot good for nothing but its release. */
+bool manifest_add_part(const struct manifest_part *part,
+    const struct manifest_source *source, const struct snapshot_part *have,
     struct snapshot *snapshot, struct error *error);
+/* Whether the image or a shard of some part is that. */
+bool manifest_has_blob(const struct manifest *manifest, struct digest digest);
 /* NULL when it has no such part. */
 const struct manifest_part *manifest_find(
     const struct manifest *manifest, slice name);

@@ -64,6 +64,18 @@ map_find(const struct map *map, slice key, struct arena *arena,
 	return result;
 }
 
+const char *
+map_hit_file(const struct map_hit *hit)
+{
+	return hit->origin == NULL ? NULL : hit->files[hit->origin->file];
+}
+
+unsigned
+map_hit_line(const struct map_hit *hit)
+{
+	return hit->origin == NULL ? 0 : hit->origin->line;
+}
+
 const struct net_lengths *
 map_nets(const struct map *map)
 {

@@ -16,21 +16,33 @@
 
 enum map_result { MAP_FOUND, MAP_MISSING, MAP_TEMPFAIL };
 
-struct map_hit {
-	slice value;	  /* lives as long as the map and the arena */
-	const char *file; /* where the entry stands, for explain */
+/* Where an entry stands. */
+struct map_origin {
+	unsigned file; /* its number among the map's files */
 	unsigned line;
+};
+
+struct map_hit {
+	slice value; /* lives as long as the map and the arena */
+	/* Not looked at by who needs the value alone: it lies elsewhere. NULL:
+	 * the entry stands nowhere. */
+	const struct map_origin *origin;
+	const char *const *files;
 };
 
 struct map;
 
 /* Only a value that a pattern puts together takes of the arena. MAP_TEMPFAIL:
  * the map cannot answer now; it must never be taken for MAP_MISSING. Then the
- * value says why, and the file where, or is NULL. With MAP_MISSING ret_hit is
+ * value says why, and the origin where. With MAP_MISSING ret_hit is
  * not set. */
 __attribute__((warn_unused_result)) enum map_result map_find(
     const struct map *map, slice key, struct arena *arena,
     struct map_hit *ret_hit);
+
+/* NULL, and 0: nowhere. */
+const char *map_hit_file(const struct map_hit *hit);
+unsigned map_hit_line(const struct map_hit *hit);
 
 /* The nets among the keys, and the entry of one, whose key is net_key(). They
  * are in tables alone: patterns are not asked. */

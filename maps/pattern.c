@@ -19,7 +19,7 @@ struct rule {
 	size_t piece_count;
 	size_t groups; /* the highest that the value names, and one */
 	size_t next;   /* "if": the rule behind its "endif" */
-	unsigned line;
+	struct map_origin origin; /* of the one file */
 	uint64_t digest;
 };
 
@@ -182,12 +182,12 @@ open_if(struct building *building, size_t index)
 
 /* What tells one rule from another. */
 static uint64_t
-digest_of(const struct pattern_rule *read, struct arena *arena)
+rule_digest(const struct pattern_rule *read, struct arena *arena)
 {
 	slice key = arena_printf(arena, "%d%d%x/" SLICE_FMT, read->kind,
 	    read->is_negated, read->flags, SLICE_ARG(read->pattern));
 
-	return table_entry_digest(key, read->value);
+	return shard_entry_digest(key, read->value);
 }
 
 static bool
@@ -203,8 +203,8 @@ add_rule(struct building *building, const struct pattern_rule *read,
 	rule = new_rule(list);
 	rule->kind = read->kind;
 	rule->is_negated = read->is_negated;
-	rule->line = read->line;
-	rule->digest = digest_of(read, scratch);
+	rule->origin.line = read->line;
+	rule->digest = rule_digest(read, scratch);
 	switch (read->kind) {
 	case PATTERN_VALUE:
 		return compile(building, read, rule) &&
@@ -316,7 +316,7 @@ answer(const struct pattern_list *list, const struct rule *rule,
 	if (value.len == 0)
 		return MAP_MISSING;
 	*ret_hit = (struct map_hit){
-	    .value = value, .file = list->path, .line = rule->line};
+	    .value = value, .origin = &rule->origin, .files = &list->path};
 	return MAP_FOUND;
 }
 
@@ -344,8 +344,8 @@ ask(const struct pattern_list *list, struct question *question,
 		case REGEX_LIMIT:
 			*ret_hit = (struct map_hit){
 			    .value = slice_from_cstr(question->limit),
-			    .file = list->path,
-			    .line = rule->line};
+			    .origin = &rule->origin,
+			    .files = &list->path};
 			return MAP_TEMPFAIL;
 		}
 	}

@@ -552,7 +552,7 @@ append_text(struct owned *owned, struct snapshot_text *text)
 	owned->part.entries++;
 	owned->part.bytes += text->content.len;
 	owned->part.digest +=
-	    table_entry_digest(slice_from_cstr(text->path), text->content);
+	    shard_entry_digest(slice_from_cstr(text->path), text->content);
 }
 
 void

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A table: the exact-match lookup inside a map, one immutable image in
- * memory (a cdb file in a sealed memfd, mapped read-only). The image is what
- * a node would keep on disk or send to another node; `digest` names it.
+ * A table: the exact-match lookup inside a map. Its entries are in shards
+ * (maps/shard.h), a large table's in SHARDS of them by the hash of the
+ * key, so that of a table that has changed a little most shards are the same;
+ * the table itself has the files and lines.
  *
  * Building is for one thread; a finished table may be read by any number.
  * The first of several entries with one key wins, as with makemap; the others
@@ -15,9 +16,9 @@
 #include "base/arena.h"
 #include "base/error.h"
 #include "maps/map.h"
-#include "maps/net.h"
+#include "maps/shard.h"
 
-#include <stdint.h>
+#define TABLE_SHARDED_FROM 32768 /* entries */
 
 struct table;
 struct table_builder;
@@ -40,12 +41,20 @@ struct table_duplicate {
 };
 
 /* Consumes the builder, also on failure. `on_duplicate` may be NULL; it hears
- * of the duplicates in the order they were added, and its slice lives as long
- * as the table. */
+ * of the duplicates by file and line, and its slice lives as long as the
+ * call. */
 struct table *table_finish(struct table_builder *builder,
     void (*on_duplicate)(void *context, const struct table_duplicate *),
     void *context, struct error *error);
 void table_builder_free(struct table_builder *builder);
+/* A table of these shards, 1 or SHARDS of them, and the origins of their
+ * entries one after the other, from malloc(): both are the table's from then
+ * on, also on failure. Files are the names by number. NULL: a shard does not
+ * belong where it stands, or a file has no name. */
+struct table *table_of_shards(struct shard *const *shards, size_t shard_count,
+    struct map_origin *origins, const char *const *names, unsigned name_count);
+/* Of shards that do not become a table after all. */
+void table_release_shards(struct shard *const *shards, size_t count);
 /* A finished table is counted and may be in several snapshots: made with a
  * count of 1 that belongs to the caller, freed by the last to release it. */
 struct table *table_acquire(struct table *table);
@@ -61,13 +70,21 @@ size_t table_bytes(const struct table *table);
 size_t table_longest_key(const struct table *table);
 /* Of its keys that are nets (maps/net.h). */
 const struct net_lengths *table_nets(const struct table *table);
-/* The sum of table_entry_digest() of all entries that count: the same for the
+/* The sum of shard_entry_digest() of all entries that count: the same for the
  * same keys and values, whatever their order, files and lines. */
 uint64_t table_digest(const struct table *table);
-/* FNV-1a of key, a NUL, value, with its bits mixed; key and value as stored. */
-uint64_t table_entry_digest(slice key, slice value);
-/* Every counting entry once, in file order; stops when `each` says false. */
+/* Of all entries, one shard's after the other's; and the name of a file. */
+const struct map_origin *table_origins(const struct table *table);
+const char *table_file(const struct table *table, unsigned number);
+size_t table_shard_count(const struct table *table);
+struct shard *table_shard(const struct table *table, size_t number);
+/* Every counting entry once, shard by shard, in each in the order they were
+ * added; stops when `each` says false. */
 void table_walk(const struct table *table,
+    bool (*each)(void *context, slice key, const struct map_hit *hit),
+    void *context);
+/* The same with one of its shards; false when `each` has said so. */
+bool table_walk_shard(const struct table *table, size_t number,
     bool (*each)(void *context, slice key, const struct map_hit *hit),
     void *context);
 

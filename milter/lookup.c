@@ -43,7 +43,7 @@ lookup_write(const struct snapshot *snapshot, slice name, slice key,
     struct strbuf *out, struct error *error)
 {
 	const struct snapshot_part *part = snapshot_find_part(snapshot, name);
-	struct map_hit hit = {.file = NULL};
+	struct map_hit hit = {.origin = NULL};
 
 	if (part == NULL || part->kind == PART_TEXT)
 		return unknown_name(snapshot, name, error);
@@ -55,7 +55,7 @@ lookup_write(const struct snapshot *snapshot, slice name, slice key,
 	switch (find(part, key, out->arena, &hit)) {
 	case MAP_FOUND:
 		strbuf_printf(out, SLICE_FMT "\t%s:%u\n", SLICE_ARG(hit.value),
-		    hit.file, hit.line);
+		    map_hit_file(&hit), map_hit_line(&hit));
 		return true;
 	case MAP_MISSING:
 		return true;
@@ -65,7 +65,8 @@ lookup_write(const struct snapshot *snapshot, slice name, slice key,
 	(void)error_set(error,
 	    "map '" SLICE_FMT "' cannot answer now: " SLICE_FMT " (%s:%u)",
 	    SLICE_ARG(name), SLICE_ARG(hit.value),
-	    hit.file == NULL ? "?" : hit.file, hit.line);
+	    map_hit_file(&hit) == NULL ? "?" : map_hit_file(&hit),
+	    map_hit_line(&hit));
 	error->exit_code = EX_TEMPFAIL;
 	return false;
 }

@@ -157,7 +157,9 @@ adopt(struct replica *replica, struct redis *redis,
 		    " is in force, after %lld ms",
 		    manifest->number, SLICE_ARG(manifest->publisher),
 		    deadline_now() - begun);
-	} else if (!fetching.is_late && replica->told_of != manifest->number) {
+	} else if (fetching.is_late) {
+		wake(replica); /* to compare it with what is in force now */
+	} else if (replica->told_of != manifest->number) {
 		replica->told_of = manifest->number;
 		log_error(LOG_ERR,
 		    "the fleet's generation is not taken, the policy stays as "

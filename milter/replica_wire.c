@@ -30,9 +30,9 @@ piece_key(struct redis *redis, struct arena *arena, struct digest digest,
 }
 
 static size_t
-pieces_of(const struct manifest_part *part)
+pieces_of(const struct manifest_blob *blob)
 {
-	return (part->bytes + PIECE - 1) / PIECE;
+	return (blob->bytes + PIECE - 1) / PIECE;
 }
 
 static bool
@@ -77,22 +77,25 @@ wire_read_current(struct redis *redis, struct arena *arena, slice *ret_text,
  */
 
 static bool
-missing(const struct manifest_part *part, struct error *error)
+missing(struct error *error)
 {
-	(void)error_set(error, "the image of " SLICE_FMT " is not in Redis",
-	    SLICE_ARG(part->name));
+	(void)error_set(error, "a part of a map is not in Redis");
 	if (error != NULL)
 		error->exit_code = EX_DATAERR;
 	return false;
 }
 
 static bool
-fetch_image(struct redis *redis, const struct manifest_part *part,
-    struct strbuf *image, struct error *error)
+fetch_blob(void *context, const struct manifest_blob *blob, struct arena *arena,
+    slice *ret_bytes, struct error *error)
 {
-	for (size_t i = 0; i < pieces_of(part); i++) {
-		struct redis_command get = {REDIS_WORDS(SLICE("GET"),
-		    piece_key(redis, image->arena, part->digest, i))};
+	struct redis *redis = context;
+	struct strbuf bytes;
+
+	strbuf_init(&bytes, arena);
+	for (size_t i = 0; i < pieces_of(blob); i++) {
+		struct redis_command get = {REDIS_WORDS(
+		    SLICE("GET"), piece_key(redis, arena, blob->digest, i))};
 		struct redis_reply *const *replies;
 
 		if (redis_pipeline(redis, deadline_in(PIECE_MS), &get, 1,
@@ -100,54 +103,48 @@ fetch_image(struct redis *redis, const struct manifest_part *part,
 		    replies[0]->kind == REDIS_KIND_ERROR)
 			return fail(redis, "cannot fetch a map", error);
 		if (replies[0]->kind != REDIS_KIND_TEXT)
-			return missing(part, error);
-		strbuf_add(image, replies[0]->text);
+			return missing(error);
+		strbuf_add(&bytes, replies[0]->text);
 	}
+	*ret_bytes = strbuf_slice(&bytes);
 	return true;
 }
 
-static bool
-fetch_part(struct redis *redis, const struct manifest_part *part,
-    struct snapshot *parts, struct error *error)
-{
-	struct arena *arena = arena_new(0);
-	struct strbuf image;
-	bool done;
-
-	strbuf_init(&image, arena);
-	done = fetch_image(redis, part, &image, error) &&
-	       manifest_add_image(part, strbuf_slice(&image), parts, error);
-	arena_free(arena);
-	return done;
-}
-
+/* What is in force under that name, whether it is the same or not. */
 static const struct snapshot_part *
 part_in_force(const struct generation *have, const struct manifest_part *wanted)
 {
-	const struct manifest_part *part;
+	return have == NULL ? NULL
+			    : snapshot_find_part(have->snapshot, wanted->name);
+}
 
-	if (have == NULL || have->manifest == NULL)
-		return NULL;
-	part = manifest_find(have->manifest, wanted->name);
-	if (part == NULL || part->kind != wanted->kind ||
-	    !digest_eq(part->digest, wanted->digest))
-		return NULL;
-	return snapshot_find_part(have->snapshot, wanted->name);
+static bool
+is_same(const struct generation *have, const struct manifest_part *wanted)
+{
+	const struct manifest_part *part =
+	    have == NULL || have->manifest == NULL
+		? NULL
+		: manifest_find(have->manifest, wanted->name);
+
+	return part != NULL && part->kind == wanted->kind &&
+	       digest_eq(part->image.digest, wanted->image.digest);
 }
 
 struct snapshot *
 wire_fetch(struct redis *redis, const struct manifest *manifest,
     const struct generation *have, struct error *error)
 {
+	struct manifest_source source = {fetch_blob, redis};
 	struct snapshot *parts = snapshot_new();
 
 	for (size_t i = 0; i < manifest->part_count; i++) {
 		const struct manifest_part *part = &manifest->parts[i];
 		const struct snapshot_part *mine = part_in_force(have, part);
 
-		if (mine != NULL) {
+		if (mine != NULL && is_same(have, part)) {
 			snapshot_share_part(parts, mine);
-		} else if (!fetch_part(redis, part, parts, error)) {
+		} else if (!manifest_add_part(
+			       part, &source, mine, parts, error)) {
 			snapshot_release(parts);
 			return NULL;
 		}
@@ -158,16 +155,6 @@ wire_fetch(struct redis *redis, const struct manifest *manifest,
 /*
  * Publishing.
  */
-
-static bool
-names_image(const struct manifest *manifest, struct digest digest)
-{
-	for (size_t i = 0; manifest != NULL && i < manifest->part_count; i++) {
-		if (digest_eq(manifest->parts[i].digest, digest))
-			return true;
-	}
-	return false;
-}
 
 /* Where it is there already its time is begun anew, so that it does not end
  * before `current` names it. */
@@ -192,23 +179,54 @@ send_piece(struct redis *redis, slice key, slice piece, bool again)
 }
 
 static bool
-send_part(struct redis *redis, const struct manifest_part *part,
-    const struct snapshot *parts, bool again)
+send_blob(struct redis *redis, const struct manifest_blob *blob, slice bytes,
+    bool again)
 {
 	struct arena *arena = arena_new(0);
-	struct image image;
 	bool done = true;
 
-	image_of_part(snapshot_find_part(parts, part->name), &image);
-	for (size_t i = 0; done && i < pieces_of(part); i++)
-		done =
-		    send_piece(redis, piece_key(redis, arena, part->digest, i),
-			slice_first(
-			    slice_from(image_slice(&image), i * PIECE), PIECE),
-			again);
-	image_free(&image);
+	for (size_t i = 0; done && i < pieces_of(blob); i++)
+		done = send_piece(redis,
+		    piece_key(redis, arena, blob->digest, i),
+		    slice_first(slice_from(bytes, i * PIECE), PIECE), again);
 	arena_free(arena);
 	return done;
+}
+
+/* Which blobs are to be sent. */
+typedef bool is_wanted(void *context, const struct manifest_blob *blob);
+
+static bool
+send_image(struct redis *redis, const struct manifest_part *part,
+    const struct snapshot_part *made, bool again)
+{
+	struct image image;
+	bool done;
+
+	image_of_part(made, &image);
+	done = send_blob(redis, &part->image, image_slice(&image), again);
+	image_free(&image);
+	return done;
+}
+
+static bool
+send_part(struct redis *redis, const struct manifest_part *part,
+    const struct snapshot *parts, is_wanted *wanted, void *context, bool again)
+{
+	const struct snapshot_part *made =
+	    snapshot_find_part(parts, part->name);
+
+	for (size_t i = 0; i < part->shard_count; i++) {
+		const struct manifest_blob *blob = &part->shards[i];
+
+		if (wanted(context, blob) &&
+		    !send_blob(redis, blob,
+			shard_records(image_find_shard(made, blob->digest)),
+			again))
+			return false;
+	}
+	return !wanted(context, &part->image) ||
+	       send_image(redis, part, made, again);
 }
 
 /* Commands of one transaction. */
@@ -238,23 +256,45 @@ batch_add(struct batch *batch, const slice *words, size_t count)
 #define BATCH_ADD(batch, ...) batch_add((batch), REDIS_WORDS(__VA_ARGS__))
 
 static void
-keep_pieces(struct batch *batch, const struct manifest_part *part)
+keep_pieces(struct batch *batch, const struct manifest_blob *blob)
 {
-	for (size_t i = 0; i < pieces_of(part); i++)
+	for (size_t i = 0; i < pieces_of(blob); i++)
 		BATCH_ADD(batch, SLICE("PERSIST"),
-		    piece_key(batch->redis, batch->arena, part->digest, i));
+		    piece_key(batch->redis, batch->arena, blob->digest, i));
 }
 
 static void
-let_pieces_go(struct batch *batch, const struct manifest_part *part)
+let_pieces_go(struct batch *batch, const struct manifest_blob *blob)
 {
-	for (size_t i = 0; i < pieces_of(part); i++)
+	for (size_t i = 0; i < pieces_of(blob); i++)
 		BATCH_ADD(batch, SLICE("EXPIRE"),
-		    piece_key(batch->redis, batch->arena, part->digest, i),
+		    piece_key(batch->redis, batch->arena, blob->digest, i),
 		    GRACE);
 }
 
 static void
+keep_part(struct batch *batch, const struct manifest_part *part)
+{
+	keep_pieces(batch, &part->image);
+	for (size_t i = 0; i < part->shard_count; i++)
+		keep_pieces(batch, &part->shards[i]);
+}
+
+/* But for what is still needed. */
+static void
+let_part_go(struct batch *batch, const struct manifest_part *part,
+    const struct manifest *needed)
+{
+	if (!manifest_has_blob(needed, part->image.digest))
+		let_pieces_go(batch, &part->image);
+	for (size_t i = 0; i < part->shard_count; i++) {
+		if (!manifest_has_blob(needed, part->shards[i].digest))
+			let_pieces_go(batch, &part->shards[i]);
+	}
+}
+
+/* False: nobody could read so long a manifest. */
+static bool
 fill_switch(struct batch *batch, const struct publication *publication)
 {
 	const struct manifest *manifest = publication->manifest;
@@ -268,15 +308,14 @@ fill_switch(struct batch *batch, const struct publication *publication)
 	    key_of(batch->redis, batch->arena, SLICE("current")),
 	    strbuf_slice(&text));
 	for (size_t i = 0; i < manifest->part_count; i++)
-		keep_pieces(batch, &manifest->parts[i]);
-	for (size_t i = 0; base != NULL && i < base->part_count; i++) {
-		if (!names_image(manifest, base->parts[i].digest))
-			let_pieces_go(batch, &base->parts[i]);
-	}
+		keep_part(batch, &manifest->parts[i]);
+	for (size_t i = 0; base != NULL && i < base->part_count; i++)
+		let_part_go(batch, &base->parts[i], manifest);
 	BATCH_ADD(batch, SLICE("PUBLISH"),
 	    key_of(batch->redis, batch->arena, SLICE("generations")),
 	    arena_printf(batch->arena, "%lu", manifest->number));
 	BATCH_ADD(batch, SLICE("EXEC"));
+	return text.len < REDIS_REPLY_BYTES / 2;
 }
 
 static bool
@@ -306,7 +345,11 @@ run_switch(struct batch *batch, const struct publication *publication,
 	struct redis_reply *const *replies;
 	const struct redis_reply *last;
 
-	fill_switch(batch, publication);
+	if (!fill_switch(batch, publication)) {
+		(void)error_set(
+		    error, "not published: there are too many maps");
+		return false;
+	}
 	if (redis_pipeline(batch->redis, deadline_in(PIECE_MS), batch->commands,
 		batch->count, REDIS_REPLY_BYTES, &replies) != REDIS_NO_TROUBLE)
 		return fail(batch->redis, "not published", error);
@@ -344,6 +387,15 @@ is_still_base(struct redis *redis, const struct publication *publication,
 }
 
 static bool
+is_new(void *context, const struct manifest_blob *blob)
+{
+	const struct publication *publication = context;
+
+	return publication->all || publication->base == NULL ||
+	       !manifest_has_blob(publication->base, blob->digest);
+}
+
+static bool
 publish(struct batch *batch, const struct publication *publication,
     struct error *error)
 {
@@ -352,12 +404,8 @@ publish(struct batch *batch, const struct publication *publication,
 	if (!is_still_base(batch->redis, publication, batch->arena, error))
 		return false;
 	for (size_t i = 0; i < manifest->part_count; i++) {
-		const struct manifest_part *part = &manifest->parts[i];
-
-		if (!publication->all &&
-		    names_image(publication->base, part->digest))
-			continue;
-		if (!send_part(batch->redis, part, publication->parts,
+		if (!send_part(batch->redis, &manifest->parts[i],
+			publication->parts, is_new, (void *)publication,
 			publication->all))
 			return fail(batch->redis, "not published", error);
 	}
@@ -383,14 +431,14 @@ wire_publish(struct redis *redis, const struct publication *publication,
 
 /* PERSIST says 0 both of what is missing and of what stays anyway. */
 static bool
-has_pieces(struct redis *redis, const struct manifest_part *part)
+has_pieces(struct redis *redis, const struct manifest_blob *blob)
 {
 	struct batch batch = {.redis = redis, .arena = arena_new(0)};
 	struct redis_reply *const *replies;
 	bool has_all = true;
 
-	for (size_t i = 0; i < pieces_of(part); i++) {
-		slice key = piece_key(redis, batch.arena, part->digest, i);
+	for (size_t i = 0; i < pieces_of(blob); i++) {
+		slice key = piece_key(redis, batch.arena, blob->digest, i);
 
 		BATCH_ADD(&batch, SLICE("PERSIST"), key);
 		BATCH_ADD(&batch, SLICE("EXISTS"), key);
@@ -409,6 +457,23 @@ has_pieces(struct redis *redis, const struct manifest_part *part)
 	return has_all;
 }
 
+static bool
+is_gone(void *context, const struct manifest_blob *blob)
+{
+	return !has_pieces(context, blob);
+}
+
+static bool
+any_blob(const struct manifest_part *part, is_wanted *wanted, void *context)
+{
+	bool found = wanted(context, &part->image);
+
+	for (size_t i = 0; i < part->shard_count; i++)
+		found = wanted(context, &part->shards[i]) || found;
+	return found;
+}
+
+/* What was sent is looked at once more, so that it stays. */
 void
 wire_mend(struct redis *redis, const struct generation *generation)
 {
@@ -417,9 +482,10 @@ wire_mend(struct redis *redis, const struct generation *generation)
 	for (size_t i = 0; i < manifest->part_count; i++) {
 		const struct manifest_part *part = &manifest->parts[i];
 
-		if (!has_pieces(redis, part) &&
-		    send_part(redis, part, generation->snapshot, false))
-			(void)has_pieces(redis, part);
+		if (any_blob(part, is_gone, redis) &&
+		    send_part(redis, part, generation->snapshot, is_gone, redis,
+			false))
+			(void)any_blob(part, is_gone, redis);
 	}
 }
 

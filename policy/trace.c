@@ -37,10 +37,10 @@ trace_add(struct trace *trace, const char *format, ...)
 static slice
 fault_text(struct arena *arena, const struct map_hit *hit)
 {
-	if (hit->file == NULL)
+	if (map_hit_file(hit) == NULL)
 		return hit->value;
 	return arena_printf(arena, SLICE_FMT " (%s:%u)", SLICE_ARG(hit->value),
-	    hit->file, hit->line);
+	    map_hit_file(hit), map_hit_line(hit));
 }
 
 void
@@ -54,8 +54,8 @@ trace_lookup(struct trace *trace, const char *map, slice key,
 	switch (result) {
 	case MAP_FOUND:
 		trace_add(trace, "%s " SLICE_FMT ": " SLICE_FMT " (%s:%u)", map,
-		    SLICE_ARG(key), SLICE_ARG(hit->value), hit->file,
-		    hit->line);
+		    SLICE_ARG(key), SLICE_ARG(hit->value), map_hit_file(hit),
+		    map_hit_line(hit));
 		return;
 	case MAP_MISSING:
 		trace_add(trace, "%s " SLICE_FMT ": -", map, SLICE_ARG(key));
@@ -65,8 +65,8 @@ trace_lookup(struct trace *trace, const char *map, slice key,
 	}
 	why = fault_text(trace->arena, hit);
 	if (trace->faults_only)
-		add_line(trace, arena_printf(trace->arena, "%s: " SLICE_FMT, map,
-				    SLICE_ARG(why)));
+		add_line(trace, arena_printf(trace->arena, "%s: " SLICE_FMT,
+				    map, SLICE_ARG(why)));
 	else
 		trace_add(trace,
 		    "%s " SLICE_FMT ": cannot answer now: " SLICE_FMT, map,

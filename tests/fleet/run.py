@@ -206,22 +206,32 @@ def test_half_a_publication(fleet):
 
 
 def test_damaged_part(fleet):
+    """The image of a map, and then a shard of it."""
     first, second = fleet.start()
-    second.signal(signal.SIGSTOP)
-    first.write_all("two")
-    first.reload()
+    for word, blob in ("two", 0), ("three", 1):
+        before = second.look()
+        second.signal(signal.SIGSTOP)
+        first.write_all(word)
+        first.reload()
+        key = f"mlt:part:{blobs_of(fleet, 'access')[blob]}:0"
+        whole = fleet.redis.tell("GETRANGE", key, "0", "0")
+        fleet.redis.tell("SETRANGE", key, "0", "#" if whole != "#" else "*")
+        told = second.log().count("damaged")
+        second.signal(signal.SIGCONT)
+        until(lambda: second.log().count("damaged") > told, 20)
+        assert second.look() == before
+        assert second.look("virtusertable", "b@example.org") == before
+        first.reload("--force")
+        until(lambda: second.look() == word, 20)
+
+
+def blobs_of(fleet, map_name):
+    """Digests of a map's image and of its shards."""
     current = fleet.redis.tell("GET", "mlt:current")
-    digest = next(line.split()[3] for line in current.split("\n")
-                  if line.startswith("part map access "))
-    key = f"mlt:part:{digest}:0"
-    whole = fleet.redis.tell("GETRANGE", key, "20", "20")
-    fleet.redis.tell("SETRANGE", key, "20", "#" if whole != "#" else "*")
-    second.signal(signal.SIGCONT)
-    until(lambda: "damaged" in second.log(), 20)
-    assert second.look() == "one"
-    assert second.look("virtusertable", "b@example.org") == "one"
-    first.reload("--force")
-    until(lambda: second.look() == "two", 20)
+    part = current.partition(f"part map {map_name} ")[2].partition("part ")[0]
+    lines = part.splitlines()
+    return [lines[0].split()[0], *(line.split()[1] for line in lines[1:]
+                                   if line.startswith("shard "))]
 
 
 def test_newer_schema(fleet):

@@ -39,8 +39,8 @@ lines_of(slice text)
 static void
 check_hit(const struct map_hit *hit, slice text)
 {
-	if (hit->value.len == 0 || strcmp(hit->file, "fuzz") != 0 ||
-	    hit->line == 0 || hit->line > lines_of(text))
+	if (hit->value.len == 0 || strcmp(map_hit_file(hit), "fuzz") != 0 ||
+	    map_hit_line(hit) == 0 || map_hit_line(hit) > lines_of(text))
 		abort();
 }
 
@@ -56,7 +56,8 @@ ask(const struct pattern_list *list, slice key, slice text)
 		abort();
 	if (result != MAP_MISSING) {
 		check_hit(&hit, text);
-		if (!slice_eq(hit.value, again.value) || hit.line != again.line)
+		if (!slice_eq(hit.value, again.value) ||
+		    map_hit_line(&hit) != map_hit_line(&again))
 			abort();
 	}
 	arena_free(arena);
@@ -65,8 +66,8 @@ ask(const struct pattern_list *list, slice key, slice text)
 static void
 make_again(const struct pattern_list *list)
 {
-	struct pattern_source source = {.path = pattern_list_path(list),
-	    .text = pattern_list_text(list)};
+	struct pattern_source source = {
+	    .path = pattern_list_path(list), .text = pattern_list_text(list)};
 	struct pattern_list *again = pattern_list_new(&source, NULL);
 
 	if (again == NULL ||

@@ -12,7 +12,7 @@ MAPS_FOR_POLICY = {
 ROOMS = {
     "libmilter/mfapi.h": r"milter/(callbacks|apply|edits|main)\.[ch]",
     "ares.h": r"milter/dns\.c",
-    "cdb.h": r"maps/table\.c",
+    "cdb.h": r"maps/shard\.c",
     "confuse.h": r"milter/settings\.c",
     "gmime/gmime.h": r"milter/decode\.c",
     "hiredis.h": r"maps/redis_resp\.c",

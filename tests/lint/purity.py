@@ -18,7 +18,7 @@ PURE = set("""
 COMPILER = re.compile(r"__(asan|ubsan|tsan|sanitizer)_\w+"
                       r"|_Unwind_\w+|__isoc23_strto\w+|__\w+_chk")
 # Of maps/ only lookups, and the door to PCRE2, for recipes.
-LOOKUP = re.compile(r"map_find(_net)?|map_nets?|map_name|net_\w+"
+LOOKUP = re.compile(r"map_find(_net)?|map_nets?|map_name|map_hit_\w+|net_\w+"
                     r"|class_(has|name|count)|regex_(compile|free|match|room_new|room_free)")
 
 

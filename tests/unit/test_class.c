@@ -164,8 +164,8 @@ START_TEST(totals_are_kept)
 	class_add(set, SLICE("b"), NULL, 0);
 	ck_assert_uint_eq(count, 2);
 	ck_assert_uint_eq(
-	    digest, table_entry_digest(SLICE("a"), SLICE("")) +
-			table_entry_digest(SLICE("b"), SLICE("")));
+	    digest, shard_entry_digest(SLICE("a"), SLICE("")) +
+			shard_entry_digest(SLICE("b"), SLICE("")));
 	for (int n = 0; n < MANY; n++)
 		class_add(set, nth_word(buffer, sizeof(buffer), n), NULL, 0);
 	ck_assert_uint_eq(count, MANY + 2);

@@ -3,6 +3,7 @@
 
 #include "maps/last_good.h"
 #include "maps/manifest.h"
+#include "maps/table.h"
 #include "tests/unit/scratch.h"
 
 #include <check.h>
@@ -55,23 +56,87 @@ tear_down(void)
 	scratch_remove();
 }
 
+/* Blobs as another machine has them: what is asked for is made anew. */
+struct shelf {
+	const struct snapshot *from;
+	const struct manifest *manifest;
+	size_t asked;
+	size_t
+	    damage; /* this bit, from 1, of the blob asked for the n-th time */
+	size_t damaged_blob;
+	size_t cut; /* so many bytes fewer */
+};
+
+static slice
+blob_of(const struct shelf *shelf, struct digest digest, struct arena *into)
+{
+	for (size_t p = 0; p < shelf->manifest->part_count; p++) {
+		const struct manifest_part *part = &shelf->manifest->parts[p];
+		const struct snapshot_part *made =
+		    snapshot_find_part(shelf->from, part->name);
+		const struct shard *shard = image_find_shard(made, digest);
+		struct image image;
+		slice bytes;
+
+		if (shard != NULL)
+			return arena_copy(into, shard_records(shard));
+		if (!digest_eq(part->image.digest, digest))
+			continue;
+		image_of_part(made, &image);
+		bytes = arena_copy(into, image_slice(&image));
+		image_free(&image);
+		return bytes;
+	}
+	ck_abort_msg("no such blob");
+	return SLICE("");
+}
+
+static bool
+take_blob(void *context, const struct manifest_blob *blob, struct arena *into,
+    slice *ret_bytes, struct error *error)
+{
+	struct shelf *shelf = context;
+
+	(void)error;
+	*ret_bytes = blob_of(shelf, blob->digest, into);
+	if (shelf->asked++ == shelf->damaged_blob) {
+		if (shelf->damage > 0)
+			((char *)ret_bytes->ptr)[(shelf->damage - 1) / 8] ^=
+			    (char)(1 << (shelf->damage - 1) % 8);
+		ret_bytes->len -= shelf->cut;
+	}
+	return true;
+}
+
+static struct snapshot *
+copy_with(struct snapshot *from, const struct snapshot *have, size_t *ret_asked)
+{
+	struct snapshot *copy = snapshot_new();
+	struct manifest manifest;
+	struct shelf shelf = {.from = from, .manifest = &manifest};
+	struct manifest_source blobs = {take_blob, &shelf};
+	struct error error = {0};
+
+	manifest_of_snapshot(from, arena, &manifest);
+	for (size_t i = 0; i < manifest.part_count; i++) {
+		const struct manifest_part *part = &manifest.parts[i];
+		const struct snapshot_part *mine =
+		    have == NULL ? NULL : snapshot_find_part(have, part->name);
+
+		ck_assert_msg(
+		    manifest_add_part(part, &blobs, mine, copy, &error), "%s",
+		    error.text);
+	}
+	*ret_asked = shelf.asked;
+	return copy;
+}
+
 static struct snapshot *
 copy_of(struct snapshot *from)
 {
-	struct snapshot *copy = snapshot_new();
-	struct error error = {0};
+	size_t asked;
 
-	for (const struct snapshot_part *part = snapshot_parts(from);
-	     part != NULL; part = part->next) {
-		struct image image;
-
-		image_of_part(part, &image);
-		ck_assert_msg(snapshot_add_image(copy, part->name,
-				  image_slice(&image), &error),
-		    "%s", error.text);
-		image_free(&image);
-	}
-	return copy;
+	return copy_with(from, NULL, &asked);
 }
 
 static void
@@ -84,8 +149,8 @@ expect(const struct snapshot *in, const char *key, const char *value,
 	ck_assert_int_eq(
 	    map_find(map, slice_from_cstr(key), arena, &hit), MAP_FOUND);
 	ck_assert(slice_eq(hit.value, slice_from_cstr(value)));
-	ck_assert_str_eq(hit.file, scratch_path(file));
-	ck_assert_uint_eq(hit.line, line);
+	ck_assert_str_eq(map_hit_file(&hit), scratch_path(file));
+	ck_assert_uint_eq(map_hit_line(&hit), line);
 }
 
 static void
@@ -142,42 +207,191 @@ START_TEST(parts_shared)
 }
 END_TEST
 
-/* Every bit turned, and every length: refused, or good all the same, but
- * never anything worse. The digest refuses all of them. */
-START_TEST(damaged_images)
+static bool
+is_refused(struct shelf shelf, const struct manifest_part *part)
+{
+	struct manifest_source blobs = {take_blob, &shelf};
+	struct snapshot *to = snapshot_new();
+	struct error error = {0};
+	bool refused = !manifest_add_part(part, &blobs, NULL, to, &error);
+
+	ck_assert(!refused || error.exit_code == EX_DATAERR);
+	snapshot_release(to);
+	return refused;
+}
+
+/* Every bit turned, and every length, of every blob: the digest refuses all of
+ * them. */
+START_TEST(damaged_blobs)
 {
 	struct manifest manifest;
 
 	manifest_of_snapshot(made, arena, &manifest);
 	for (size_t p = 0; p < manifest.part_count; p++) {
-		struct manifest_part *part = &manifest.parts[p];
+		const struct manifest_part *part = &manifest.parts[p];
+
+		for (size_t b = 0; b <= part->shard_count; b++) {
+			size_t len = b == 0 ? part->image.bytes
+					    : part->shards[b - 1].bytes;
+			struct shelf shelf = {.from = made,
+			    .manifest = &manifest,
+			    .damaged_blob = b};
+
+			ck_assert(!is_refused(shelf, part));
+			for (shelf.cut = 1; shelf.cut <= len; shelf.cut++)
+				ck_assert(is_refused(shelf, part));
+			shelf.cut = 0;
+			for (shelf.damage = 1; shelf.damage <= len * 8;
+			     shelf.damage++)
+				ck_assert(is_refused(shelf, part));
+		}
+	}
+}
+END_TEST
+
+static struct shard *
+lend_shard(void *context, struct digest digest, struct error *error)
+{
+	struct shard *shard = image_find_shard(context, digest);
+
+	(void)error_set(error, "no such shard");
+	return shard == NULL ? NULL : shard_acquire(shard);
+}
+
+/* Where nobody looks at digests: refused, or good all the same, but never
+ * anything worse. */
+START_TEST(damaged_images)
+{
+	for (const struct snapshot_part *part = snapshot_parts(made);
+	     part != NULL; part = part->next) {
+		struct image_source source_of = {lend_shard, (void *)part};
 		struct image image;
 
-		image_of_part(snapshot_find_part(made, part->name), &image);
+		image_of_part(part, &image);
 		for (size_t bit = 0; bit < image.len * 8; bit++) {
 			struct snapshot *to = snapshot_new();
-			struct snapshot *checked = snapshot_new();
 
 			image.bytes[bit / 8] ^= (unsigned char)(1 << bit % 8);
-			(void)snapshot_add_image(
-			    to, part->name, image_slice(&image), NULL);
-			ck_assert(!manifest_add_image(
-			    part, image_slice(&image), checked, NULL));
+			(void)snapshot_add_image(to, part->name,
+			    image_slice(&image), &source_of, NULL);
 			image.bytes[bit / 8] ^= (unsigned char)(1 << bit % 8);
 			snapshot_release(to);
-			snapshot_release(checked);
 		}
 		for (size_t len = 0; len < image.len; len++) {
 			struct snapshot *to = snapshot_new();
-			struct error error;
+			struct error error = {0};
 
 			ck_assert(!snapshot_add_image(to, part->name,
-			    slice_first(image_slice(&image), len), &error));
-			ck_assert_int_eq(error.exit_code, EX_DATAERR);
+			    slice_first(image_slice(&image), len), &source_of,
+			    &error));
 			snapshot_release(to);
 		}
 		image_free(&image);
 	}
+}
+END_TEST
+
+/* cdb's records: lengths of key and data, key, data, which begins with the
+ * ordinal. */
+static const struct {
+	slice records;
+	bool is_good;
+} records[] = {
+    {SLICE_INIT(""), true},
+    {SLICE_INIT("\1\0\0\0\5\0\0\0a\0\0\0\0v"), true},
+    {SLICE_INIT("\1\0\0\0\4\0\0\0a\0\0\0\0"
+		"\1\0\0\0\4\0\0\0b\1\0\0\0"),
+	true},
+    /* An ordinal that is another's, one key twice, a capital. */
+    {SLICE_INIT("\1\0\0\0\5\0\0\0a\1\0\0\0v"), false},
+    {SLICE_INIT("\1\0\0\0\4\0\0\0a\0\0\0\0"
+		"\1\0\0\0\4\0\0\0a\1\0\0\0"),
+	false},
+    {SLICE_INIT("\1\0\0\0\5\0\0\0A\0\0\0\0v"), false},
+    /* Lengths that are too long, or too short. */
+    {SLICE_INIT("\1\0\0\0\6\0\0\0a\0\0\0\0v"), false},
+    {SLICE_INIT("\1\0\0\0\3\0\0\0a\0\0\0"), false},
+    {SLICE_INIT("\377\377\377\377\4\0\0\0a\0\0\0\0"), false},
+    {SLICE_INIT("\1\0\0\0\377\377\377\377a\0\0\0\0"), false},
+    {SLICE_INIT("\1\0\0"), false},
+    {SLICE_INIT("\1\0\0\0\4\0\0\0a\0\0\0\0x"), false},
+};
+
+START_TEST(shards_of_records)
+{
+	struct error error = {0};
+	struct shard *shard = shard_of_records(records[_i].records, &error);
+
+	ck_assert_int_eq(shard != NULL, records[_i].is_good);
+	if (shard == NULL) {
+		ck_assert_int_eq(error.exit_code, EX_DATAERR);
+		ck_assert_str_eq(error.text, "a shard is damaged");
+		return;
+	}
+	ck_assert(slice_eq(shard_records(shard), records[_i].records));
+	shard_release(shard);
+}
+END_TEST
+
+enum { MANY = TABLE_SHARDED_FROM + 5000 };
+
+/* One line more, at this place. */
+static struct snapshot *
+large_map(unsigned more_at)
+{
+	struct snapshot *large = snapshot_new();
+	struct strbuf text;
+	slice path;
+
+	strbuf_init(&text, arena);
+	for (unsigned n = 1; n <= MANY; n++) {
+		if (n == more_at)
+			strbuf_add(&text, SLICE("one.more RELAY\n"));
+		strbuf_printf(&text, "host%u.abc.com value %u\n", n, n);
+	}
+	(void)scratch_write("large", strbuf_slice(&text));
+	path = arena_copy(arena, slice_from_cstr(scratch_path("large")));
+	ck_assert_ptr_nonnull(
+	    snapshot_add_map(large, SLICE("access"), &path, 1, &source, NULL));
+	return large;
+}
+
+static void
+expect_large(const struct snapshot *large, unsigned more_at)
+{
+	for (unsigned n = 1; n <= MANY; n++) {
+		slice key = arena_printf(arena, "host%u.abc.com", n);
+		slice value = arena_printf(arena, "value %u", n);
+
+		expect(large, key.ptr, value.ptr, "large",
+		    more_at > 0 && n >= more_at ? n + 1 : n);
+	}
+	if (more_at > 0)
+		expect(large, "one.more", "RELAY", "large", more_at);
+}
+
+/* A line more costs the image, and the one shard that has it; the others are
+ * those that were there, and yet every entry tells its line. */
+START_TEST(a_line_more)
+{
+	struct snapshot *before = large_map(0);
+	struct snapshot *after = large_map(777);
+	struct snapshot *copy;
+	struct snapshot *next;
+	size_t asked;
+
+	copy = copy_with(before, NULL, &asked);
+	ck_assert_uint_eq(asked, 1 + SHARDS);
+	expect_large(copy, 0);
+	next = copy_with(after, copy, &asked);
+	ck_assert_uint_eq(asked, 1 + 1);
+	snapshot_release(copy);
+	expect_large(next, 777);
+	ck_assert_uint_eq(
+	    snapshot_find_part(next, SLICE("access"))->entries, MANY + 1);
+	snapshot_release(next);
+	snapshot_release(before);
+	snapshot_release(after);
 }
 END_TEST
 
@@ -208,6 +422,7 @@ START_TEST(manifest_and_back)
 END_TEST
 
 #define HEAD "milterd-generation 1\nnumber 1\npublisher a\npublished 1\n"
+#define SHARD "shard 00000000000000000000000000000000 1\n"
 #define PART "part map a 00000000000000000000000000000000 1 1\n"
 
 static const struct {
@@ -216,6 +431,12 @@ static const struct {
 } manifests[] = {
     {HEAD "end\n", MANIFEST_GOOD},
     {HEAD PART "end\n", MANIFEST_GOOD},
+    {HEAD PART SHARD SHARD "end\n", MANIFEST_GOOD},
+    {HEAD SHARD "end\n", MANIFEST_BAD},
+    {HEAD PART "shard 00000000000000000000000000000000\nend\n", MANIFEST_BAD},
+    {HEAD PART "shard 0 1\nend\n", MANIFEST_BAD},
+    {HEAD "part class a 00000000000000000000000000000000 1 1\n" SHARD "end\n",
+	MANIFEST_BAD},
     {HEAD PART PART "end\n", MANIFEST_BAD},
     {HEAD "part map ../a 00000000000000000000000000000000 1 1\nend\n",
 	MANIFEST_BAD},
@@ -263,7 +484,7 @@ START_TEST(last_good_copy)
 	expect_all(copy);
 	snapshot_release(copy);
 	part = arena_printf(arena, "%s/" SLICE_FMT, directory,
-	    SLICE_ARG(digest_text(manifest.parts[0].digest, arena)));
+	    SLICE_ARG(digest_text(manifest.parts[0].shards[0].digest, arena)));
 	ck_assert_int_eq(truncate(part.ptr, 30), 0);
 	ck_assert_ptr_null(last_good_read(directory, arena, &read, &error));
 	ck_assert_int_eq(error.exit_code, EX_DATAERR);
@@ -281,7 +502,11 @@ image_suite(void)
 	tcase_set_timeout(tcase, 60);
 	tcase_add_test(tcase, image_and_back);
 	tcase_add_test(tcase, parts_shared);
+	tcase_add_test(tcase, damaged_blobs);
 	tcase_add_test(tcase, damaged_images);
+	tcase_add_loop_test(tcase, shards_of_records, 0,
+	    (int)(sizeof(records) / sizeof(*records)));
+	tcase_add_test(tcase, a_line_more);
 	tcase_add_test(tcase, manifest_and_back);
 	tcase_add_loop_test(tcase, manifests_read, 0,
 	    (int)(sizeof(manifests) / sizeof(*manifests)));

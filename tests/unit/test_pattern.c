@@ -115,7 +115,7 @@ START_TEST(answers)
 {
 	struct pattern_list *list = loaded(questions[_i].text);
 	const char *value = questions[_i].value;
-	struct map_hit hit = {.line = 0};
+	struct map_hit hit = {.origin = NULL};
 	enum map_result result = pattern_list_find(
 	    list, slice_from_cstr(questions[_i].key), arena, &hit);
 
@@ -123,8 +123,8 @@ START_TEST(answers)
 	if (result == MAP_FOUND) {
 		ck_assert_msg(slice_eq(hit.value, slice_from_cstr(value)),
 		    "%s: %.*s", questions[_i].text, SLICE_ARG(hit.value));
-		ck_assert_uint_eq(hit.line, questions[_i].line);
-		ck_assert_str_eq(hit.file, "p");
+		ck_assert_uint_eq(map_hit_line(&hit), questions[_i].line);
+		ck_assert_str_eq(map_hit_file(&hit), "p");
 	}
 	ck_assert_str_eq(warnings, "");
 	pattern_list_release(list);
@@ -237,8 +237,8 @@ START_TEST(a_pattern_at_its_limit_is_no_miss)
 	    MAP_TEMPFAIL);
 	ck_assert_msg(slice_eq(hit.value, SLICE("match limit")), "%.*s",
 	    SLICE_ARG(hit.value));
-	ck_assert_uint_eq(hit.line, 2);
-	ck_assert_str_eq(hit.file, "p");
+	ck_assert_uint_eq(map_hit_line(&hit), 2);
+	ck_assert_str_eq(map_hit_file(&hit), "p");
 	ck_assert_int_eq(
 	    pattern_list_find(list, SLICE("b"), arena, &hit), MAP_FOUND);
 	pattern_list_release(list);

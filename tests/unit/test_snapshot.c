@@ -91,8 +91,8 @@ expect(const struct map *map, const char *key, const char *value,
 	    map_find(map, slice_from_cstr(key), arena, &hit), MAP_FOUND);
 	ck_assert_msg(slice_eq(hit.value, slice_from_cstr(value)),
 	    "%s: " SLICE_FMT, key, SLICE_ARG(hit.value));
-	ck_assert_str_eq(hit.file, scratch_path(file));
-	ck_assert_uint_eq(hit.line, line);
+	ck_assert_str_eq(map_hit_file(&hit), scratch_path(file));
+	ck_assert_uint_eq(map_hit_line(&hit), line);
 }
 
 static void
@@ -171,10 +171,11 @@ add_mixed(struct snapshot *to, const char *one, const char *two,
 	slice items[] = {file_of("one", one),
 	    arena_join(arena, SLICE("pcre:"), file_of("two", two), SLICE("")),
 	    file_of("three", three),
-	    arena_join(arena, SLICE("pcre:"), file_of("four", four), SLICE(""))};
+	    arena_join(
+		arena, SLICE("pcre:"), file_of("four", four), SLICE(""))};
 	struct error error = {0};
-	const struct map *map = snapshot_add_map(
-	    to, SLICE("part"), items, 4, &source, &error);
+	const struct map *map =
+	    snapshot_add_map(to, SLICE("part"), items, 4, &source, &error);
 
 	ck_assert_msg(map != NULL, "%s: %s", error.file, error.text);
 	return map;
@@ -202,7 +203,8 @@ START_TEST(first_item_that_answers_counts)
 	memset(long_key, 'a', sizeof(long_key) - 1);
 	expect(map, long_key, "2", "two", 1);
 	ck_assert_uint_eq(part->entries, 2 + 2 + 3 + 1);
-	ck_assert_str_eq(part->files->next->next->next->path, scratch_path("four"));
+	ck_assert_str_eq(
+	    part->files->next->next->next->path, scratch_path("four"));
 }
 END_TEST
 
@@ -214,13 +216,11 @@ static const struct {
 	const char *four;
 	struct snapshot_diff diff;
 } mixed_diffs[] = {
-    {"a 1\nb 1\n", "/c/ 1\n", "a 2\nd 2\n", "/e/ 1\n/f/ 1\n",
-	{6, 6, 0, 0, 0}},
+    {"a 1\nb 1\n", "/c/ 1\n", "a 2\nd 2\n", "/e/ 1\n/f/ 1\n", {6, 6, 0, 0, 0}},
     {"a 1\n", "/c/ 1\n", "a 2\nd 2\n", "/e/ 1\n/f/ 1\n", {6, 5, 0, 1, 0}},
     {"b 1\n", "/c/ 1\n", "a 2\nd 2\n", "/e/ 1\n/f/ 1\n", {6, 6, 0, 0, 1}},
     {"a 1\nb 1\n", "/c/ 1\n", "d 3\n", "/e/ 1\n/f/ 2\n", {6, 6, 1, 1, 1}},
-    {"a 1\nb 1\n", "", "a 2\nd 2\n", "/f/ 1\n/c/ 1\n/e/ 1\n",
-	{6, 6, 1, 1, 0}},
+    {"a 1\nb 1\n", "", "a 2\nd 2\n", "/f/ 1\n/c/ 1\n/e/ 1\n", {6, 6, 1, 1, 0}},
     {"", "", "", "", {6, 0, 0, 6, 0}},
 };
 
@@ -512,8 +512,8 @@ alias_key(void *context, struct arena *to, slice name, slice *ret_key)
 }
 
 static const struct map *
-add_aliases(const slice *paths, size_t count, unsigned *asked,
-    struct error *error)
+add_aliases(
+    const slice *paths, size_t count, unsigned *asked, struct error *error)
 {
 	struct snapshot_keys keys = {alias_key, asked};
 
@@ -538,8 +538,8 @@ START_TEST(aliases_from_files)
 	expect(map, "only", "three", "a2", 2);
 	expect_missing(map, SLICE("dl@x"));
 	ck_assert(slice_eq(map_name(map), SLICE("aliases")));
-	ck_assert_str_eq(warnings.data,
-	    "a2:1: duplicate key \"shared\", a1:3 counts\n");
+	ck_assert_str_eq(
+	    warnings.data, "a2:1: duplicate key \"shared\", a1:3 counts\n");
 	ck_assert_uint_eq(
 	    snapshot_find_part(snapshot, SLICE("aliases"))->entries, 4);
 }
@@ -554,8 +554,8 @@ START_TEST(last_alias_wins)
 	expect(map, "x", "3", "a", 3);
 	expect(map, "z", "4", "a", 4);
 	ck_assert_str_eq(warnings.data,
-	    "a:2: duplicate key \"x\", line 3 counts\n"
-	    "a:1: duplicate key \"x\", line 3 counts\n");
+	    "a:1: duplicate key \"x\", line 3 counts\n"
+	    "a:2: duplicate key \"x\", line 3 counts\n");
 }
 END_TEST
 
@@ -567,12 +567,11 @@ START_TEST(aliases_that_are_none)
 	const struct map *map = add_aliases(&path, 1, &asked, NULL);
 
 	expect(map, "y", "3", "a", 5);
-	ck_assert_str_eq(warnings.data,
-	    "a:1: skipped: line continues nothing\n"
-	    "a:2: skipped: no colon behind a name\n"
-	    "a:3: skipped: Bad?name: is bad\n"
-	    "a:4: skipped: alias has no value\n"
-	    "a:6: skipped: bad2: is bad\n");
+	ck_assert_str_eq(warnings.data, "a:1: skipped: line continues nothing\n"
+					"a:2: skipped: no colon behind a name\n"
+					"a:3: skipped: Bad?name: is bad\n"
+					"a:4: skipped: alias has no value\n"
+					"a:6: skipped: bad2: is bad\n");
 }
 END_TEST
 
@@ -632,7 +631,7 @@ START_TEST(class_grows_until_published)
 	class_add(words, SLICE("localhost"), NULL, 0);
 	ck_assert_uint_eq(part->entries, 1);
 	ck_assert_uint_eq(
-	    part->digest, table_entry_digest(SLICE("localhost"), SLICE("")));
+	    part->digest, shard_entry_digest(SLICE("localhost"), SLICE("")));
 }
 END_TEST
 
@@ -855,7 +854,8 @@ is_whole(const struct snapshot *taken)
 	const struct snapshot_part *part = snapshot_parts(taken);
 	struct map_hit hit;
 
-	return map_find(part->map, SLICE("Generation"), NULL, &hit) == MAP_FOUND &&
+	return map_find(part->map, SLICE("Generation"), NULL, &hit) ==
+		   MAP_FOUND &&
 	       class_has(part->next->words, hit.value) &&
 	       class_count(part->next->words) == 1;
 }

@@ -57,8 +57,8 @@ expect(slice key, slice value, const char *file, unsigned line)
 	    "missing: " SLICE_FMT, SLICE_ARG(key));
 	ck_assert_msg(slice_eq(hit.value, value), "value: " SLICE_FMT,
 	    SLICE_ARG(hit.value));
-	ck_assert_str_eq(hit.file, file);
-	ck_assert_uint_eq(hit.line, line);
+	ck_assert_str_eq(map_hit_file(&hit), file);
+	ck_assert_uint_eq(map_hit_line(&hit), line);
 }
 
 static void
@@ -68,7 +68,7 @@ expect_missing(slice key)
 
 	ck_assert_msg(table_find(table, key, &hit) == MAP_MISSING,
 	    "found: " SLICE_FMT, SLICE_ARG(key));
-	ck_assert_ptr_null(hit.file);
+	ck_assert_ptr_null(map_hit_file(&hit));
 }
 
 static const struct {
@@ -167,7 +167,7 @@ note_key(void *context, slice key, const struct map_hit *hit)
 
 	(void)snprintf(walked->keys + len, sizeof(walked->keys) - len,
 	    SLICE_FMT "=" SLICE_FMT "@%s%u ", SLICE_ARG(key),
-	    SLICE_ARG(hit->value), hit->file, hit->line);
+	    SLICE_ARG(hit->value), map_hit_file(hit), map_hit_line(hit));
 	return --walked->left > 0;
 }
 
@@ -205,7 +205,7 @@ START_TEST(digests_entries)
 	unsigned file = table_builder_add_file(builder, "f");
 
 	ck_assert_uint_eq(
-	    table_entry_digest(digests[_i].key, digests[_i].value),
+	    shard_entry_digest(digests[_i].key, digests[_i].value),
 	    digests[_i].digest);
 	add(digests[_i].key, digests[_i].value, file, 1);
 	finish(NULL, NULL);
@@ -234,7 +234,7 @@ static const struct {
 };
 
 static uint64_t
-digest_of(const char *entries)
+content_of(const char *entries)
 {
 	slice rest = slice_from_cstr(entries);
 	slice entry;
@@ -258,7 +258,7 @@ START_TEST(digest_is_of_content)
 {
 	table_builder_free(builder);
 	ck_assert_int_eq(
-	    digest_of(twins[_i].a) == digest_of(twins[_i].b), twins[_i].same);
+	    content_of(twins[_i].a) == content_of(twins[_i].b), twins[_i].same);
 }
 END_TEST
 
@@ -303,7 +303,7 @@ count_right_answers(int step)
 		(void)snprintf(value, sizeof(value), "value %d", n);
 		right += n >= MANY
 			     ? !found
-			     : found && hit.line == (unsigned)n + 1 &&
+			     : found && map_hit_line(&hit) == (unsigned)n + 1 &&
 				   slice_eq(hit.value, slice_from_cstr(value));
 	}
 	return right;
@@ -314,6 +314,31 @@ START_TEST(holds_many)
 	ck_assert_uint_eq(table_count(table), MANY);
 	ck_assert_uint_eq(count_right_answers(1), 2 * (size_t)MANY);
 	ck_assert_uint_gt(table_bytes(table), MANY * (size_t)40);
+}
+END_TEST
+
+/* Of whichever shards they are. */
+START_TEST(tells_of_many_in_order)
+{
+	char key[64];
+	char told[512] = "";
+
+	(void)table_builder_add_file(builder, "f");
+	for (int n = 1; n <= TABLE_SHARDED_FROM + 10; n++)
+		add(nth_key(key, sizeof(key), n), SLICE("v"), 0, (unsigned)n);
+	for (int n = 1; n <= 5; n++)
+		add(nth_key(key, sizeof(key), n * 3), SLICE("w"), 0,
+		    (unsigned)(50000 + n));
+	finish(note_duplicate, told);
+	ck_assert_str_eq(told,
+	    "host3.abc.com:f50001<f3 host6.abc.com:f50002<f6 "
+	    "host9.abc.com:f50003<f9 host12.abc.com:f50004<f12 "
+	    "host15.abc.com:f50005<f15 ");
+	ck_assert_uint_eq(table_shard_count(table), SHARDS);
+	ck_assert_uint_eq(table_count(table), TABLE_SHARDED_FROM + 10);
+	for (int n = 1; n <= TABLE_SHARDED_FROM + 10; n++)
+		expect(
+		    nth_key(key, sizeof(key), n), SLICE("v"), "f", (unsigned)n);
 }
 END_TEST
 
@@ -497,6 +522,7 @@ table_suite(void)
 	tcase_add_test(small, empty_table);
 	tcase_add_test(small, first_wins);
 	tcase_add_test(small, walks_in_file_order);
+	tcase_add_test(small, tells_of_many_in_order);
 	tcase_add_loop_test(small, digests_entries, 0, ROWS(digests));
 	tcase_add_loop_test(small, digest_is_of_content, 0, ROWS(twins));
 	tcase_add_test(small, keys_of_one_hash_are_apart);
