@@ -6,8 +6,8 @@
 python=${PYTHON:-python3}
 if [ "${SANITIZER:-}" = thread ]; then
 	reports=$(mktemp -d) || exit 1
-	export TSAN_OPTIONS="exitcode=0 report_thread_leaks=0 \
-		log_path=$reports/tsan"
+	export TSAN_OPTIONS="${TSAN_OPTIONS:-} exitcode=0 \
+		report_thread_leaks=0 log_path=$reports/tsan"
 fi
 "$python" -B "$top_srcdir/tests/wire/${1:-run.py}" \
 	--milterd "$top_builddir/milterd" --milterctl "$top_builddir/milterctl"
