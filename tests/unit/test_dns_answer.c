@@ -630,6 +630,8 @@ check_sane(const struct dns_answer *answer, enum dns_type type)
 
 #ifdef __SANITIZE_THREAD__
 enum { MUTATIONS = 4000 }; /* it has one thread */
+#elif defined(__SANITIZE_ADDRESS__)
+enum { MUTATIONS = 20000 };
 #else
 enum { MUTATIONS = 40000 };
 #endif
