@@ -4,7 +4,9 @@
 # Everything that can be tested, from nothing: sh contrib/test.sh, as root on
 # Debian 12. Installs what is needed (starts none of it), builds in a directory
 # of its own, leaves this tree as it is, removes the directory at the end. The
-# last line is "N passed, M failed"; the exit status is 0 if nothing failed.
+# last line is "N passed, M failed"; the exit status is 0 if nothing failed. Up to
+# three programs of tests that fail beside others are run once more, alone; the
+# line before the last says how many were.
 #
 #   KEEP=yes sh contrib/test.sh    keeps the directory, and says where it is
 
@@ -74,6 +76,7 @@ export SENDMAIL_ROOT="$work/sendmail"
 
 passed=0
 failed=0
+repeated=0
 started=$(date +%s)
 
 clean_up() {
@@ -147,6 +150,38 @@ tell_failures() {
 	fi
 }
 
+# Logs of what has failed in a directory.
+failed_logs() {
+	find "$1" -name '*.trs' -exec grep -lE '^:test-result: (FAIL|ERROR)' {} + |
+		sed 's/\.trs$/.log/'
+}
+
+has_sanitizer_report() {
+	xargs grep -Eq 'ERROR: [A-Za-z]+Sanitizer|WARNING: ThreadSanitizer|: runtime error: ' \
+		<"$1"
+}
+
+# What failed beside other work is run once more, alone: much of it has to do
+# with time, and a machine is not always ours. It is told that it was, and what
+# had failed. What fails again has failed; and more than three programs, or a
+# sanitizer's report, are no matter of chance.
+repeat_failed() {
+	repeat_dir=$1
+	shift
+	failed_logs "$repeat_dir" >"$work/log/again"
+	repeat_count=$(wc -l <"$work/log/again")
+	if [ "$repeat_count" = 0 ] || [ "$repeat_count" -gt 3 ] ||
+		has_sanitizer_report "$work/log/again"; then
+		return 1
+	fi
+	while read -r log; do
+		echo "  run again, alone: ${log#"$repeat_dir"/}"
+		tell_failures "$log" | sed 's/^/    /'
+	done <"$work/log/again"
+	repeated=$((repeated + repeat_count))
+	make -C "$repeat_dir" -k recheck "$@" >>"$check_log" 2>&1 </dev/null
+}
+
 # check NAME DIRECTORY MAKE-ARGUMENT...: make check, counted test by test. What
 # is skipped has failed: all that it needs was installed. Most of the tests wait
 # more than they work: there are more of them at once than processors.
@@ -162,6 +197,9 @@ check() {
 	make -C "$check_dir" -j$(($(nproc) + 1)) -k check "$@" >"$check_log" 2>&1 \
 		</dev/null
 	check_status=$?
+	if [ $check_status != 0 ] && repeat_failed "$check_dir" "$@"; then
+		check_status=0
+	fi
 	find "$check_dir" -name '*.trs' | sort >"$work/log/trs"
 	while read -r trs; do
 		tell_log "$(echo "${trs#"$check_dir"/}" | sed 's/\.trs$//')" \
@@ -252,6 +290,6 @@ check 'TSan: unit, wire' "$work/tsan" "$SANITIZED"
 
 echo
 make -s -C "$work/gcc" sizes
-echo "took $(($(date +%s) - started)) s"
+echo "took $(($(date +%s) - started)) s; run again: $repeated"
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ]
