@@ -98,6 +98,17 @@ map_find_net(const struct map *map, slice key, struct map_hit *ret_hit)
 	return result;
 }
 
+void
+map_walk(const struct map *map,
+    bool (*each)(void *context, slice key, const struct map_hit *hit),
+    void *context)
+{
+	for (size_t i = 0; i < map->part_count; i++) {
+		if (map->parts[i].table != NULL)
+			table_walk(map->parts[i].table, each, context);
+	}
+}
+
 slice
 map_name(const struct map *map)
 {

@@ -50,6 +50,12 @@ const struct net_lengths *map_nets(const struct map *map);
 __attribute__((warn_unused_result)) enum map_result map_find_net(
     const struct map *map, slice key, struct map_hit *ret_hit);
 
+/* Every entry of the tables, those that an earlier table hides too, until
+ * `each` says false. */
+void map_walk(const struct map *map,
+    bool (*each)(void *context, slice key, const struct map_hit *hit),
+    void *context);
+
 /* "access", as in the configuration. */
 slice map_name(const struct map *map);
 

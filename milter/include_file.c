@@ -12,9 +12,11 @@
 
 #include "maps/safe_file.h"
 #include "maps/text.h"
+#include "milter/alias_includes.h"
 #include "milter/log.h"
+#include "policy/policy.h"
 
-enum { MOST_KEPT = 32, MOST_BYTES = 1024 * 1024 };
+enum { MOST_KEPT = 32 };
 
 struct kept {
 	char *path; /* NULL: nothing is kept here */
@@ -172,11 +174,23 @@ read_anew(
 	return WORLD_FOUND;
 }
 
+static enum world_answer
+missing(
+    const struct policy *policy, const char *path, int problem, slice *ret_text)
+{
+	if ((problem == ENOENT || problem == ENOTDIR) &&
+	    alias_includes_find(
+		policy->includes, slice_from_cstr(path), ret_text))
+		return WORLD_FOUND;
+	return unreadable(path, strerror(problem), is_for_good(problem));
+}
+
 enum world_answer
 include_file_read(void *context, struct arena *arena, slice path,
-    bool allow_unsafe, slice *ret_text)
+    const struct policy *policy, slice *ret_text)
 {
 	const char *name = arena_cstr(arena, path);
+	bool allow_unsafe = policy->allow_unsafe_files;
 	struct error error = {.exit_code = 0};
 	struct stat st;
 
@@ -184,10 +198,10 @@ include_file_read(void *context, struct arena *arena, slice path,
 	if (name[0] != '/')
 		return unreadable(name, "does not begin with /", true);
 	if (stat(name, &st) != 0)
-		return unreadable(name, strerror(errno), is_for_good(errno));
+		return missing(policy, name, errno, ret_text);
 	if (!S_ISREG(st.st_mode))
 		return unreadable(name, "is not a regular file", true);
-	if (st.st_size > MOST_BYTES)
+	if (st.st_size > INCLUDE_FILE_MAX)
 		return unreadable(name, "is larger than 1 MB", true);
 	if (!recall(arena, name, &st, ret_text))
 		return read_anew(arena, name, allow_unsafe, ret_text);

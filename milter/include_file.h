@@ -15,10 +15,12 @@
 
 #include "policy/ports.h"
 
+#define INCLUDE_FILE_MAX (1024L * 1024)
+
 /* ports->read_include. The context is not looked at. Why a file cannot be read
- * goes to the log. */
+ * goes to the log. For a file that is not there the fleet's text stands in. */
 enum world_answer include_file_read(void *context, struct arena *arena,
-    slice path, bool allow_unsafe, slice *ret_text);
+    slice path, const struct policy *policy, slice *ret_text);
 /* Forgets what is kept. */
 void include_file_forget(void);
 

@@ -8,6 +8,7 @@
 
 #include "maps/image.h"
 #include "maps/text.h"
+#include "milter/alias_includes.h"
 #include "milter/own_names.h"
 #include "milter/redis_state.h"
 #include "milter/user_recipes.h"
@@ -286,17 +287,38 @@ find_nothing(void *context, struct arena *arena, slice name, slice *ret_found)
 	return WORLD_NONE;
 }
 
-static const char *
-make_alias_key(void *context, struct arena *arena, slice name, slice *ret_key)
+static struct decision
+decision_of_nobody(const struct policy *policy, struct arena *arena)
 {
 	static const struct ports nobody = {.find_host = find_nothing};
 	static const struct session nothing = {0};
-	const struct decision d = {.policy = context,
+
+	return (struct decision){.policy = policy,
 	    .ports = &nobody,
 	    .session = &nothing,
 	    .arena = arena};
+}
+
+static const char *
+make_alias_key(void *context, struct arena *arena, slice name, slice *ret_key)
+{
+	const struct decision d = decision_of_nobody(context, arena);
 
 	return alias_key(&d, name, ret_key);
+}
+
+/* Their files are a part only where there may be somebody to share them. */
+static bool
+add_includes(struct loading *loading, const struct policy *policy)
+{
+	struct arena *arena = arena_new(0);
+	struct decision d = decision_of_nobody(policy, arena);
+	bool done = !redis_is_configured(loading->settings) ||
+		    alias_includes_add(loading->generation->snapshot, &d,
+			&loading->source, loading->error);
+
+	arena_free(arena);
+	return done;
 }
 
 /* After class w and the virtusertable, which say what is an alias' name. */
@@ -307,13 +329,15 @@ load_aliases(struct loading *loading)
 	struct policy policy = *loading->policy;
 	struct snapshot_keys keys = {make_alias_key, &policy};
 
+	loading->policy->includes = loading->generation->snapshot;
 	if (paths.count == 0 || loading->parts != NULL)
 		return true;
 	policy.nocanonify = true;
-	loading->policy->aliases = snapshot_add_aliases(
-	    loading->generation->snapshot, SLICE("aliases"), paths.items,
-	    paths.count, &keys, &loading->source, loading->error);
-	return loading->policy->aliases != NULL;
+	policy.aliases = snapshot_add_aliases(loading->generation->snapshot,
+	    SLICE("aliases"), paths.items, paths.count, &keys, &loading->source,
+	    loading->error);
+	loading->policy->aliases = policy.aliases;
+	return policy.aliases != NULL && add_includes(loading, &policy);
 }
 
 /*

@@ -114,14 +114,14 @@ find_user(void *context, struct arena *arena, slice name)
 }
 
 static enum world_answer
-read_include(void *context, struct arena *arena, slice path, bool allow_unsafe,
-    slice *ret_text)
+read_include(void *context, struct arena *arena, slice path,
+    const struct policy *policy, slice *ret_text)
 {
 	struct watch_call call;
 	enum world_answer answer;
 
 	(void)ask(context, &call);
-	answer = include_file_read(NULL, arena, path, allow_unsafe, ret_text);
+	answer = include_file_read(NULL, arena, path, policy, ret_text);
 	watch_leave(&call);
 	return answer;
 }

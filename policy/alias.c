@@ -190,3 +190,15 @@ alias_key(const struct decision *d, slice name, slice *ret_key)
 	*ret_key = arena_copy_lower(d->arena, route.user);
 	return NULL;
 }
+
+bool
+alias_include(const struct decision *d, slice member, slice *ret_path)
+{
+	struct route route = route_find(d, member);
+
+	if (route.kind != ROUTE_LOCAL ||
+	    user_special(route.user) != SPECIAL_INCLUDE)
+		return false;
+	*ret_path = user_include_path(d->arena, route.user);
+	return true;
+}

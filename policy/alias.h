@@ -53,5 +53,8 @@ struct expansion expand_recipient(const struct decision *d, slice recipient);
  * looked up in the virtusertable, as newaliases does. NULL, or what is wrong
  * with it. To ask nobody while loading, let the policy say nocanonify. */
 const char *alias_key(const struct decision *d, slice name, slice *ret_key);
+/* The ":include:" file that is meant by a member of an alias, or of such a
+ * file; false: none is. */
+bool alias_include(const struct decision *d, slice member, slice *ret_path);
 
 #endif

@@ -80,8 +80,8 @@ user_plain(struct arena *arena, slice user)
 		   : without_escapes(arena, user);
 }
 
-static slice
-include_path(struct arena *arena, slice user)
+slice
+user_include_path(struct arena *arena, slice user)
 {
 	struct strbuf plain;
 
@@ -103,7 +103,7 @@ target_set_name(struct targets *targets, struct target *t, slice user)
 {
 	if (user_special(user) == SPECIAL_INCLUDE) {
 		t->kind = TARGET_INCLUDE;
-		t->name = include_path(targets->arena, user);
+		t->name = user_include_path(targets->arena, user);
 		return;
 	}
 	t->kind = TARGET_USER;

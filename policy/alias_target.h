@@ -77,5 +77,7 @@ size_t user_plus(slice user);
 /* sendmail's special mailers, by how a user's name begins. */
 enum special { SPECIAL_NONE, SPECIAL_PROGRAM, SPECIAL_FILE, SPECIAL_INCLUDE };
 enum special user_special(slice user);
+/* The path in the name of SPECIAL_INCLUDE. */
+slice user_include_path(struct arena *arena, slice user);
 
 #endif

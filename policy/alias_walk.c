@@ -250,8 +250,8 @@ walk_include(struct walk *w, struct target *t, unsigned level)
 
 	t->is_dead = true;
 	if (ports->read_include != NULL)
-		answer = ports->read_include(ports->context, w->d->arena,
-		    t->name, w->d->policy->allow_unsafe_files, &text);
+		answer = ports->read_include(
+		    ports->context, w->d->arena, t->name, w->d->policy, &text);
 	trace_add(w->d->trace, "include " SLICE_FMT ": %s", SLICE_ARG(t->name),
 	    answer == WORLD_FOUND ? "read" : "cannot be read");
 	switch (answer) {

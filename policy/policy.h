@@ -11,6 +11,8 @@
 #include "maps/class.h"
 #include "maps/map.h"
 
+struct snapshot;
+
 enum delay_checks { DELAY_NO, DELAY_YES, DELAY_FRIEND, DELAY_HATER };
 enum relay_mail_from { RELAY_FROM_NO, RELAY_FROM_ADDRESS, RELAY_FROM_DOMAIN };
 
@@ -51,6 +53,7 @@ struct policy {
 	bool redirect;
 	slice luser_relay; /* where mail for unknown users goes, or empty */
 	bool allow_unsafe_files; /* of ":include:" as well */
+	const struct snapshot *includes; /* has some of their texts, or NULL */
 
 	enum delay_checks delay_checks;
 	enum relay_mail_from relay_mail_from;

@@ -28,6 +28,8 @@ struct dynamic_entry {
 	unsigned long seconds_left;
 };
 
+struct policy;
+
 struct ports {
 	void *context;
 	/* Does the name exist as a host or mail domain, and what is it really
@@ -45,11 +47,11 @@ struct ports {
 	/* First A record of the name, dotted: for DNS lists. */
 	enum world_answer (*find_address)(void *context, struct arena *arena,
 	    slice name, slice *ret_address);
-	/* The text of an ":include:" file of the aliases. WORLD_NONE when it
-	 * is not there or may not be read; `allow_unsafe` as the policy says.
-	 * NULL: no such files are read. */
+	/* The text of an ":include:" file of the aliases, as safe as the
+	 * policy wants it, or of policy->includes. WORLD_NONE when it is not
+	 * there or may not be read. NULL: no such files are read. */
 	enum world_answer (*read_include)(void *context, struct arena *arena,
-	    slice path, bool allow_unsafe, slice *ret_text);
+	    slice path, const struct policy *policy, slice *ret_text);
 	/* Is there such a user on this host? Asked where aliases go in a
 	 * circle, and for luser_relay. NULL: everybody is taken for a user. */
 	enum world_answer (*find_user)(

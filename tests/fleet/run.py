@@ -150,6 +150,50 @@ def test_recipes_of_users(fleet):
     assert does(second, message, "u") == "folder=again"
 
 
+def goes_to(node, recipient):
+    """The recipients that one becomes, or the refusal."""
+    answer = node.control(
+        "explain", "--json", "--client-address", "192.0.2.7", "--sender",
+        "a@192.0.2.7", "--recipient", recipient)
+    assert answer.returncode == 0, answer
+    told, = json.loads(answer.stdout)["recipients"]
+    return told.get("becomes") or told["text"]
+
+
+def test_files_that_aliases_include(fleet):
+    """Those that such a file names as well; a server's own come first."""
+    lists = fleet.directory + "/lists"
+    os.mkdir(lists, mode=0o700)
+
+    def write(**files):
+        for name, text in files.items():
+            with open(f"{lists}/{name}", "w") as file:
+                file.write(text)
+    write(team=f"ann\n:include:{lists}/more\n", more="bob@far.example\n")
+    for node in fleet.nodes:
+        node.add(f'aliases = "{node.maps}/aliases"\n'
+                 "accept_unresolvable_domains = true\n")
+    first, second = fleet.nodes
+    first.write(aliases=f'team: ":include:{lists}/team"\n'
+                f"lost: :include:{lists}/nosuch, carol\n")
+    fleet.start()
+    assert "nosuch: not shared with the fleet" in \
+        first.control("status").stdout
+    os.rename(lists, lists + ".away")
+    both = ["<ann>", "<bob@far.example>"]
+    for node in first, second:
+        assert goes_to(node, "team@example.org") == both
+        assert "Cannot open" in goes_to(node, "lost@example.org")
+    os.mkdir(lists, mode=0o700)
+    write(more="own@far.example\n")
+    assert goes_to(second, "team@example.org")[1] == "<own@far.example>"
+    os.unlink(f"{lists}/more")
+    write(team="new\n")
+    first.reload("--wait", "20")
+    os.unlink(f"{lists}/team")
+    assert goes_to(second, "team@example.org") == ["<new>"]
+
+
 def test_missing_file_among_others(fleet):
     first, _ = fleet.start()
     os.unlink(first.maps + "/virtusertable")

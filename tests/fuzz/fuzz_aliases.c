@@ -18,12 +18,12 @@
 static slice included;
 
 static enum world_answer
-read_include(void *context, struct arena *arena, slice path, bool allow_unsafe,
-    slice *ret_text)
+read_include(void *context, struct arena *arena, slice path,
+    const struct policy *policy, slice *ret_text)
 {
 	(void)context;
 	(void)arena;
-	(void)allow_unsafe;
+	(void)policy;
 	if (slice_eq(path, SLICE("/later")))
 		return WORLD_TEMPFAIL;
 	if (!slice_has_prefix_nocase(path, SLICE("/i")))

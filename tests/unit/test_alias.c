@@ -54,12 +54,12 @@ static const struct {
 };
 
 static enum world_answer
-read_include(void *context, struct arena *arena, slice path, bool allow_unsafe,
-    slice *ret_text)
+read_include(void *context, struct arena *arena, slice path,
+    const struct policy *policy, slice *ret_text)
 {
 	(void)context;
 	(void)arena;
-	ck_assert(allow_unsafe == f.policy.allow_unsafe_files);
+	ck_assert_ptr_eq(policy, &f.policy);
 	if (slice_eq(path, SLICE("/later")))
 		return WORLD_TEMPFAIL;
 	if (slice_eq(path, SLICE("/long"))) {

@@ -6,6 +6,7 @@
 #include "milter/include_file.h"
 
 #include "base/strbuf.h"
+#include "milter/alias_includes.h"
 #include "tests/unit/files.h"
 
 #include <pthread.h>
@@ -33,8 +34,10 @@ tear_down(void)
 static enum world_answer
 read_path(const char *path, bool allow_unsafe, slice *ret_text)
 {
+	struct policy policy = {.allow_unsafe_files = allow_unsafe};
+
 	return include_file_read(
-	    NULL, arena, slice_from_cstr(path), allow_unsafe, ret_text);
+	    NULL, arena, slice_from_cstr(path), &policy, ret_text);
 }
 
 static void
@@ -114,13 +117,11 @@ START_TEST(refused_for_good)
 	expect_answer("", WORLD_NONE);
 	expect_answer("/dev/null", WORLD_NONE);
 	expect_answer(files_write_bytes(&files, "nul", "a\0b", 3), WORLD_NONE);
-	expect_answer(
-	    files_path(&files, "empty-directory/none"), WORLD_NONE);
+	expect_answer(files_path(&files, "empty-directory/none"), WORLD_NONE);
 	strbuf_init(&large, arena);
 	while (large.len <= 1024 * 1024)
 		strbuf_add(&large, SLICE("somebody@some.where.example\n"));
-	expect_answer(
-	    files_write_bytes(&files, "large", large.data, large.len),
+	expect_answer(files_write_bytes(&files, "large", large.data, large.len),
 	    WORLD_NONE);
 }
 END_TEST
@@ -175,9 +176,37 @@ START_TEST(no_descriptor)
 }
 END_TEST
 
+START_TEST(fleets_text_stands_in)
+{
+	struct snapshot *snapshot = snapshot_new();
+	struct policy policy = {.includes = snapshot};
+	slice path = slice_from_cstr(files_write(&files, "list", "own\n"));
+	slice text = SLICE("untouched");
+
+	snapshot_add_text_of(
+	    snapshot, SLICE(ALIAS_INCLUDES_PART), path, SLICE("fleet\n"));
+	ck_assert_int_eq(chmod(path.ptr, 0666), 0);
+	ck_assert_int_eq(
+	    include_file_read(NULL, arena, path, &policy, &text), WORLD_NONE);
+	policy.allow_unsafe_files = true;
+	ck_assert_int_eq(
+	    include_file_read(NULL, arena, path, &policy, &text), WORLD_FOUND);
+	ck_assert(slice_eq(text, SLICE("own\n")));
+	ck_assert_int_eq(unlink(path.ptr), 0);
+	ck_assert_int_eq(
+	    include_file_read(NULL, arena, path, &policy, &text), WORLD_FOUND);
+	ck_assert(slice_eq(text, SLICE("fleet\n")));
+	ck_assert_int_eq(include_file_read(NULL, arena, SLICE("/nosuch/file"),
+			     &policy, &text),
+	    WORLD_NONE);
+	snapshot_release(snapshot);
+}
+END_TEST
+
 static void *
 read_often(void *path)
 {
+	struct policy policy = {.allow_unsafe_files = true};
 	struct arena *own = arena_new(0);
 
 	for (int i = 0; i < 300; i++) {
@@ -186,7 +215,7 @@ read_often(void *path)
 
 		arena_reset(own);
 		answer = include_file_read(
-		    NULL, own, slice_from_cstr(path), true, &text);
+		    NULL, own, slice_from_cstr(path), &policy, &text);
 		/* A file that changes each time it is read is for later. */
 		if (answer != WORLD_TEMPFAIL &&
 		    (answer != WORLD_FOUND ||
@@ -206,13 +235,14 @@ START_TEST(many_threads)
 	pthread_t threads[4];
 	void *bad;
 
-	(void)snprintf(path, sizeof(path), "%s",
-	    files_write(&files, "list", "aaaa"));
+	(void)snprintf(
+	    path, sizeof(path), "%s", files_write(&files, "list", "aaaa"));
 	for (int i = 0; i < 4; i++)
 		ck_assert_int_eq(
 		    pthread_create(&threads[i], NULL, read_often, path), 0);
 	for (int i = 0; i < 20; i++)
-		(void)files_write(&files, "list", i % 2 == 0 ? "bbbbbb" : "aaaa");
+		(void)files_write(
+		    &files, "list", i % 2 == 0 ? "bbbbbb" : "aaaa");
 	for (int i = 0; i < 4; i++) {
 		ck_assert_int_eq(pthread_join(threads[i], &bad), 0);
 		ck_assert_ptr_null(bad);
@@ -237,6 +267,7 @@ main(void)
 	tcase_add_test(tcase, unsafe_file);
 	tcase_add_test(tcase, becomes_unsafe);
 	tcase_add_test(tcase, no_descriptor);
+	tcase_add_test(tcase, fleets_text_stands_in);
 	tcase_add_test(tcase, many_threads);
 	suite_add_tcase(suite, tcase);
 	runner = srunner_create(suite);
