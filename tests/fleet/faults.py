@@ -33,6 +33,7 @@ for neighbour in ("common", "wire", "redis", "stress", "mta"):
 
 import policies
 import run as mta
+import second
 import smtp
 import world
 from kit import IS_LONG, count, figure, percentile
@@ -63,10 +64,12 @@ def lay_second_cable(network):
 
 
 class Fleet:
-    """The mail host with one milterd behind Postfix, and a place for Redis."""
+    """The mail host with one milterd behind Postfix, or two, and a place for
+    Redis."""
 
-    def __init__(self, bed, directory):
-        self.bed, self.directory = bed, directory
+    def __init__(self, bed, other, directory):
+        self.bed, self._other, self.directory = bed, other, directory
+        self.beds = [bed]
 
     def server(self, *words, port=PORT, **options):
         """A redis-server on the other host."""
@@ -86,23 +89,36 @@ class Fleet:
                                   + "redis {\n" + section + "\n}\n")
         self.bed.daemon.start()
 
-    def status(self):
+    @contextlib.contextmanager
+    def two_nodes(self, *words, **options):
+        """A redis-server, a node that publishes its files, and one without
+        any; the server."""
+        with self.server(*words, **options) as server:
+            self.configure(at())
+            with second.running(self._other, server, at()):
+                self.beds = [self.bed, self._other]
+                try:
+                    yield server
+                finally:
+                    self.beds = [self.bed]
+
+    def status(self, bed=None, what="redis"):
         """How milterd thinks that Redis is."""
-        done = self.bed.daemon.control("status", "--json")
+        done = (bed or self.bed).daemon.control("status", "--json")
         assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout)["redis"]
+        return json.loads(done.stdout)[what]
 
     def await_state(self, *states, seconds=10):
-        """Until status says so."""
+        """Until status says so, on every node."""
         seen = []
 
         def is_there():
-            seen[:] = [self.status()]
-            return seen[0]["state"] in states
+            seen[:] = [self.status(bed) for bed in self.beds]
+            return all(one["state"] in states for one in seen)
         try:
             until(is_there, seconds, 0.1)
         except AssertionError:
-            raise AssertionError(f"{seen[0]} is not {states}") from None
+            raise AssertionError(f"{seen} is not {states}") from None
 
     def lines(self):
         return [line for line in self.bed.logged("milterd")
@@ -114,9 +130,10 @@ class Clock(threading.Thread):
     or by a dynamic entry; how long each session took, from connect to the
     refusal."""
 
-    def __init__(self, bed):
+    def __init__(self, bed, may_defer):
         super().__init__()
         self.bed, self.times, self.wrong = bed, [], []
+        self.may_defer = may_defer
         self.stop = threading.Event()
         self.senders = ["spammer@good.example"]
 
@@ -130,10 +147,12 @@ class Clock(threading.Thread):
                     reply = talk.mail(sender)
                     if reply[:1] == "2":
                         reply = talk.rcpt("u@abc.com")
-                if reply[:3] != "550":
+                if reply[:3] != "550" and not (self.may_defer
+                                               and reply[:1] == "4"):
                     self.wrong.append(f"{sender}: {reply}")
             except (smtp.Hangup, OSError) as error:
-                self.wrong.append(str(error))
+                if not self.may_defer:
+                    self.wrong.append(str(error))
             self.times.append((started, time.monotonic() - started))
             self.stop.wait(0.01)
 
@@ -149,20 +168,25 @@ class Load:
     def __enter__(self):
         self.bed.begin()
         self.stop = threading.Event()
-        self.senders = [Endless(self.bed, number, self.stop)
+        beds = self.fleet.beds
+        self.senders = [Endless(beds[number % len(beds)], number, self.stop)
                         for number in range(SENDERS // 2)]
-        self.clock = Clock(self.bed)
-        for thread in [*self.senders, self.clock]:
+        self.clocks = [Clock(bed, self.may_defer) for bed in beds]
+        for thread in [*self.senders, *self.clocks]:
             thread.start()
         time.sleep(REST_S)
         return self
 
     def refuse_dynamically(self):
-        """From now on DYNAMIC is refused as well."""
+        """From now on DYNAMIC is refused as well, by every node."""
         done = self.bed.daemon.control("access", "add", "From:" + DYNAMIC,
                                        "REJECT", "15m")
         assert done.returncode == 0, done.stderr
-        self.clock.senders = ["spammer@good.example", DYNAMIC]
+        for bed in self.fleet.beds:
+            until(lambda bed=bed: bed.daemon.control(
+                "lookup", "access", "From:" + DYNAMIC).returncode == 0, 30)
+        for clock in self.clocks:
+            clock.senders = ["spammer@good.example", DYNAMIC]
 
     @contextlib.contextmanager
     def trouble(self):
@@ -175,8 +199,9 @@ class Load:
         if not failed:
             time.sleep(REST_S)
         self.stop.set()
-        self.clock.stop.set()
-        for thread in [*self.senders, self.clock]:
+        for clock in self.clocks:
+            clock.stop.set()
+        for thread in [*self.senders, *self.clocks]:
             thread.join()
         if not failed:
             self.judge()
@@ -184,29 +209,33 @@ class Load:
     def judge(self):
         got = delivered(self.bed)
         sent = [name for sender in self.senders for name in sender.sent]
-        wrong = [text for sender in self.senders for text in sender.wrong] \
-            + self.clock.wrong
+        wrong = [text for thread in [*self.senders, *self.clocks]
+                 for text in thread.wrong]
         again = sum(sender.again for sender in self.senders)
         lost = [name for name in sent if not got[name]]
         twice = [name for name in got if got[name] > 1]
         stray = [name for name in got if name not in set(sent)]
         lines = self.fleet.lines()
-        figure(self.row, f"{len(sent)} messages, {again} deferred first: "
+        nodes = len(self.fleet.beds)
+        through = [sum(len(sender.sent) for sender in self.senders
+                       if sender.bed is bed) for bed in self.fleet.beds]
+        figure(self.row, f"{' and '.join(map(str, through))} messages, {again} deferred first: "
                f"{len(lost)} lost, {len(stray)} wrongly accepted, "
                f"{len(twice)} twice; {self.times()}; "
                f"{len(lines)} lines in the log")
         assert not wrong, wrong[:5]
         assert not (lost or twice or stray), (lost[:5], twice[:5], stray[:5])
-        assert len(sent) > 10, len(sent)
+        assert len(sent) > 10 and all(through), through
         assert self.may_defer or again == 0, again
-        assert len(lines) <= MOST_LINES, lines
-        assert self.bed.daemon.is_alive(), "milterd died"
+        assert len(lines) <= MOST_LINES * nodes, lines
+        assert all(bed.daemon.is_alive() for bed in self.fleet.beds), \
+            "milterd died"
 
     def times(self):
         begin, end = self.marks or (0, 0)
-        well = [took for at, took in self.clock.times
-                if not begin <= at <= end]
-        ill = [took for at, took in self.clock.times if begin <= at <= end]
+        times = [one for clock in self.clocks for one in clock.times]
+        well = [took for at, took in times if not begin <= at <= end]
+        ill = [took for at, took in times if begin <= at <= end]
         if not ill:
             return f"p99 {percentile(well, .99) * 1000:.0f} ms"
         return (f"p99 {percentile(ill, .99) * 1000:.0f} ms in trouble, "
@@ -257,25 +286,21 @@ def test_never_there(fleet):
 
 def test_killed(fleet):
     """What it knew is on its disk."""
-    with fleet.server("--appendonly", "yes", "--appendfsync", "always") \
+    with fleet.two_nodes("--appendonly", "yes", "--appendfsync", "always") \
             as server:
-        fleet.configure(at())
         through(fleet, "R1 killed", server.kill,
                 lambda: fleet.start_again(server),
                 "unreachable", "connection closed")
 
 
 def test_stopped(fleet):
-    with fleet.server() as server:
-        fleet.configure(at())
+    with fleet.two_nodes() as server:
         through(fleet, "R2 stopped", lambda: server.signal(signal.SIGSTOP),
                 lambda: server.signal(signal.SIGCONT), "timed out")
 
 
 def test_restarted_empty(fleet):
-    with fleet.server() as server:
-        fleet.configure(at())
-
+    with fleet.two_nodes() as server:
         def empty():
             server.tell("FLUSHALL")
             server.kill()
@@ -283,6 +308,43 @@ def test_restarted_empty(fleet):
         through(fleet, "R12 restarted empty", empty, lambda: None,
                 "connected", "unreachable", "connection closed")
         assert server.tell("GET", "mlt:s:access:from:" + DYNAMIC) == "REJECT"
+        until(lambda: server.tell("EXISTS", "mlt:current") == "1", 30)
+
+
+def many_more(word):
+    """An access map whose image has several pieces."""
+    return policies.PLAIN.access + "".join(
+        f"host{number}.listed.example\tREJECT\n"
+        for number in range(150000)) + f"From:new.example\t550 {word}\n"
+
+
+def has_new_value(bed):
+    return bed.daemon.control("lookup", "access",
+                              "From:new.example").returncode == 0
+
+
+def test_publisher_killed_half_way(fleet):
+    """The other goes on with what it has, or has all of the new; the same
+    generation is the first's when it comes back."""
+    with fleet.two_nodes("--notify-keyspace-events", "K$") as server, \
+            Load(fleet, "generation half published", True) as load, \
+            load.trouble():
+        before = server.tell("GET", "mlt:current")
+        world.write(policies.ACCESS, many_more("new"))
+        killer = second.KilledWhilePublishing(server, fleet.bed.daemon)
+        killer.start()
+        try:
+            done = fleet.bed.daemon.control("reload")
+            killer.join()
+        finally:
+            world.write(policies.ACCESS, policies.PLAIN.access)
+        is_whole = server.tell("GET", "mlt:current") != before
+        fleet.bed.daemon.start()
+        figure("generation half published", f"reload {done.returncode}, "
+               + ("all of it was there" if is_whole else "no generation"))
+        until(lambda: all(fleet.status(bed, "fleet")["in_step"]
+                          and has_new_value(bed) == is_whole
+                          for bed in fleet.beds), 60)
 
 
 def test_out_of_memory(fleet):
@@ -446,9 +508,9 @@ def told(fleet, port):
             capture_output=True, check=False).stdout
 
 
-def run_all(bed, wanted, results):
+def run_all(bed, other, wanted, results):
     directory = tempfile.mkdtemp(prefix="redis-", dir="/run")
-    fleet = Fleet(bed, directory)
+    fleet = Fleet(bed, other, directory)
     try:
         for name, test in tests_of(sys.modules[__name__]):
             if not chosen(f"faults/{name}", wanted):
@@ -482,8 +544,9 @@ def main():
         lay_second_cable(stage.network)
         policies.install(policies.PLAIN)
         bed = stage.bed("postfix", policies.PLAIN)
+        other = second.bed_beside(bed, stage.programs, stage.identity)
         with mta.running(bed):
-            run_all(bed, options.tests, results)
+            run_all(bed, other, options.tests, results)
     finally:
         world.leave(root)
     return results.finish()
