@@ -273,7 +273,7 @@ unit_score() {
 
 # The tests that run the C code under the sanitizers.
 # shellcheck disable=SC2016
-SANITIZED='TESTS=$(unit_tests) $(wire_tests)'
+SANITIZED='TESTS=$(wire_tests) $(unit_tests)'
 
 step 'packages' install_packages || exit 1
 step 'sendmail unpacked' unpack_sendmail

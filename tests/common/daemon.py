@@ -46,7 +46,7 @@ class Daemon:
         self._process = subprocess.Popen(
             [self._programs.milterd, "-f", "-c", self.config],
             stdin=subprocess.DEVNULL, stderr=self._standard_error())
-        end = time.monotonic() + 20
+        end = time.monotonic() + 120
         while not self._listens():
             if not self.is_alive() or time.monotonic() > end:
                 raise RuntimeError("milterd does not start: exit "
@@ -93,7 +93,7 @@ class Daemon:
     def stop(self):
         """End it as an init system would; the exit status."""
         self._process.terminate()
-        status = self.wait(30)
+        status = self.wait(60)
         if status is None:
             self.kill()
             raise RuntimeError("milterd does not stop on SIGTERM")

@@ -372,9 +372,10 @@ def main():
               "redis-tools)")
         return 77
     results = Results()
-    for name, test in tests_of(sys.modules[__name__]):
-        if chosen(name, sys.argv[1:]):
-            results.run(name, lambda: run(test))
+    results.run_side_by_side(
+        [(name, lambda test=test: run(test))
+         for name, test in tests_of(sys.modules[__name__])
+         if chosen(name, sys.argv[1:])])
     return results.finish()
 
 

@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
-# The tests with real MTAs as `make check` runs them: check.sh [PROGRAM], run.py
-# unless told. SENDMAIL_ROOT names the directory that sendmail's packages were
-# unpacked in, if they are not installed.
+# Runs a program that needs real MTAs, where they are: check.sh [PROGRAM
+# [ARGUMENT...]], run.py unless told. SENDMAIL_ROOT names the directory that
+# sendmail's packages were unpacked in, if they are not installed.
 : "${top_srcdir:?is set by make check}" "${top_builddir:?}"
 root=${SENDMAIL_ROOT:-/}
 skip() {
@@ -17,6 +17,8 @@ skip() {
 for tool in m4 unshare ip dnsmasq opendkim openssl procmail redis-server; do
 	command -v $tool >/dev/null || skip "$tool is not here"
 done
-exec "${PYTHON:-python3}" -B "$top_srcdir/tests/mta/${1:-run.py}" \
+program=${1:-run.py}
+[ $# = 0 ] || shift
+exec "${PYTHON:-python3}" -B "$top_srcdir/tests/mta/$program" \
 	--milterd "$top_builddir/milterd" \
-	--milterctl "$top_builddir/milterctl" --sendmail-root "$root"
+	--milterctl "$top_builddir/milterctl" --sendmail-root "$root" "$@"

@@ -381,8 +381,9 @@ log_level = 10
             f"{CLIENT_OF_SECOND} = unix:milterd2/milterd.sock }} }}\n",
     filters=True)
 
-ALL = (PLAIN, DELAYED, REQUIRING, MASQUERADING, GENERICS, EVERYBODY, VIRTUAL,
-       SIGNING, ROUTING, TABLES, FILTERING)
+# Every other one takes about half of the time (run.py --part).
+ALL = (PLAIN, VIRTUAL, REQUIRING, FILTERING, MASQUERADING, SIGNING, GENERICS,
+       TABLES, EVERYBODY, DELAYED, ROUTING)
 
 
 def install(policy):

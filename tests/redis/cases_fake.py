@@ -5,6 +5,7 @@ is not one, and none is waited for longer than asked."""
 import time
 
 from rediskit import BOUND_MS, HELLO, Client, Fake, answering
+from results import within
 
 
 def drip(reply):
@@ -47,7 +48,7 @@ def test_flood_without_a_pause():
             Client(fake.inet, "limit=2000000000") as client:
         answer = client.ask("pipeline", "GET", "mlt:a")
         assert answer.trouble == "timed out", answer
-        assert answer.ms <= BOUND_MS, answer
+        within(answer.ms <= BOUND_MS, answer)
 
 
 def test_late_reply_is_nobodys():
@@ -78,7 +79,7 @@ def test_reply_too_many():
         for _ in range(5):
             assert client.expect("none", "GET", "mlt:a").reply == '"one"'
             time.sleep(0.2)
-        assert fake.connections == 5, fake.connections
+        within(fake.connections == 5, fake.connections)
 
 
 JUNK = {
@@ -104,10 +105,10 @@ def test_junk():
         with Fake(answering(junk)) as fake, Client(fake.inet) as client:
             answer = client.call("GET", "mlt:a")
             assert answer.trouble in ("not Redis", "timed out"), (name, answer)
-            assert answer.ms <= BOUND_MS, (name, answer)
+            within(answer.ms <= BOUND_MS, (name, answer))
             assert answer.reply == "", (name, answer)
-            assert answer.trouble == "not Redis" or name in (
-                "deep", "string without end"), (name, answer)
+            within(answer.trouble == "not Redis" or name in (
+                "deep", "string without end"), (name, answer))
 
 
 def test_junk_instead_of_hello():
@@ -119,7 +120,7 @@ def test_junk_instead_of_hello():
         with Fake(serve) as fake, Client(fake.inet) as client:
             answer = client.call("GET", "mlt:a")
             assert answer.trouble in ("not Redis", "timed out"), (name, answer)
-            assert answer.ms <= BOUND_MS, (name, answer)
+            within(answer.ms <= BOUND_MS, (name, answer))
 
 
 def test_hello_of_others():
@@ -156,7 +157,7 @@ def test_nobody_answers_at_all():
             Client(fake.inet) as client:
         client.expect("timed out", "GET", "mlt:a")
         answer = client.call("GET", "mlt:a")
-        assert answer.ms < 50, answer           # nobody waits twice
+        within(answer.ms < 50, answer)          # nobody waits twice
 
 
 def test_names():

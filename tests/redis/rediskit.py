@@ -7,8 +7,14 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 import threading
 import time
+
+sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..",
+                             "common"))
+
+from results import Missed, within
 
 SANITIZER = os.environ.get("SANITIZER", "")
 IS_LONG = os.environ.get("STRESS") == "long"
@@ -27,11 +33,11 @@ def free_port():
                 return probe.getsockname()[1]
 
 
-def until(what, seconds=10, pause=0.02):
+def until(what, seconds=30, pause=0.02):
     """Wait for something to be true; how long that took."""
     started = time.monotonic()
     while not what():
-        assert time.monotonic() - started < seconds, "not in time"
+        within(time.monotonic() - started < seconds, "not in time")
         time.sleep(pause)
     return time.monotonic() - started
 
@@ -65,7 +71,7 @@ class Server:
             self._command, stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         if wait:
-            until(self.answers, 20)
+            until(self.answers, 60)
 
     def answers(self):
         assert self._process.poll() is None, open(self.log).read()[-800:]
@@ -81,7 +87,7 @@ class Server:
         """redis-cli, the independent client; what it prints."""
         result = subprocess.run(
             ["redis-cli", "-s", self.socket, *user, *words], text=True,
-            capture_output=True, stdin=subprocess.DEVNULL, timeout=20,
+            capture_output=True, stdin=subprocess.DEVNULL, timeout=120,
             check=False)
         return (result.stdout + result.stderr).strip()
 
@@ -178,6 +184,14 @@ class Answer:
         return f"{self.trouble} in {self.ms} ms: {self.reply} {self.problem}"
 
 
+def in_time(answer, trouble):
+    """It ends so, and no later than it may; where the machine is busy, another
+    server than one that stands still may be late."""
+    within(trouble == "timed out" or answer.trouble != "timed out", answer)
+    assert answer.trouble == trouble, answer
+    within(answer.ms <= BOUND_MS, answer)
+
+
 class Client:
     """The client under test: tests/redis/probe with these options."""
 
@@ -200,11 +214,10 @@ class Client:
     def expect(self, trouble, *words):
         """One command; it ends so, and in time."""
         answer = self.call(*words)
-        assert answer.trouble == trouble, answer
-        assert answer.ms <= BOUND_MS, answer
+        in_time(answer, trouble)
         return answer
 
-    def eventually(self, trouble, *words, seconds=5):
+    def eventually(self, trouble, *words, seconds=15):
         """Until a command ends so; how long that took."""
         last = [None]
 
@@ -214,7 +227,7 @@ class Client:
         try:
             return until(ask, seconds)
         except AssertionError:
-            raise AssertionError(f"never {trouble}: {last[0]}") from None
+            raise Missed(f"never {trouble}: {last[0]}") from None
 
     def __enter__(self):
         return self
@@ -222,7 +235,7 @@ class Client:
     def __exit__(self, *_):
         self._process.stdin.close()
         self._process.stdout.close()
-        status = self._process.wait(20)
+        status = self._process.wait(120)
         assert status == (0 if self.loaded == "loaded" else 1), status
 
 

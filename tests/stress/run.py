@@ -23,6 +23,7 @@ for neighbour in ("common", "wire"):
     sys.path.append(os.path.join(HERE, "..", neighbour))
 
 from daemon import Programs
+from kit import IS_LONG
 from results import Results, chosen, tests_of
 
 CASES = ("protocol", "crowd", "reload", "bounds", "content", "names",
@@ -55,14 +56,15 @@ def allow_many_files():
 def main():
     options = arguments()
     programs = Programs(options.milterd, options.milterctl)
-    results = Results()
+    results, tests = Results(), []
     allow_many_files()
     for cases in CASES:
         module = importlib.import_module("stress_" + cases)
         for name, test in tests_of(module):
             if chosen(f"{cases}/{name}", options.tests):
-                results.run(f"{cases}/{name}", lambda test=test:
-                            run_in_own_directory(test, programs))
+                tests.append((f"{cases}/{name}", lambda test=test:
+                              run_in_own_directory(test, programs)))
+    results.run_side_by_side(tests, 1 if IS_LONG else 2)
     return results.finish()
 
 

@@ -17,6 +17,7 @@ sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..",
 from kit import SPAM, count, figure, in_ms, own_names, percentile, session
 from node import running
 from rediskit import Server, until
+from results import within
 
 WINDOWS = count(4, 40)
 WINDOW_S = count(1, 5)
@@ -58,10 +59,10 @@ def test_nobody_waits_for_redis(programs, directory):
         section = f'redis {{ server = "unix:{server.socket}" }}\n'
         with running(programs, directory, SPAM, names + section) as node:
             for _ in range(WINDOWS):
-                until(lambda: state(node) == "connected", 10, 0.1)
+                until(lambda: state(node) == "connected", 60, 0.1)
                 well += collect(node, WINDOW_S)
                 server.signal(signal.SIGSTOP)
-                until(lambda: state(node) == "timed out", 10, 0.1)
+                until(lambda: state(node) == "timed out", 60, 0.1)
                 ill += collect(node, WINDOW_S)
                 started = time.monotonic()
                 done = node.daemon.control("reload")
@@ -72,4 +73,4 @@ def test_nobody_waits_for_redis(programs, directory):
            f"with Redis stopped {max(reloads) * 1000:.0f} ms at most")
     # Within noise: the tail is the machine's, a wait of 250 ms is not.
     limit = 2 * percentile(well, .99) + 0.02
-    assert percentile(ill, .99) <= limit, (in_ms(well), in_ms(ill))
+    within(percentile(ill, .99) <= limit, (in_ms(well), in_ms(ill)))

@@ -13,6 +13,7 @@ from kit import (SANITIZER, SLOWER, Probe, count, descriptors, figure, in_ms,
                  memory_kb, own_names, percentile)
 from logged import logged
 from node import Node
+from results import within
 
 LOADING = 16
 
@@ -65,7 +66,7 @@ def reload_once(node, number):
         return
     before = outcomes(node)
     node.daemon.signal((signal.SIGHUP, signal.SIGUSR1)[way - 1])
-    end = time.monotonic() + 20
+    end = time.monotonic() + 60
     while outcomes(node) == before:
         assert time.monotonic() < end, f"reload {number} does not happen"
         time.sleep(0.002)
@@ -105,9 +106,10 @@ def test_a_thousand_under_load(programs, directory):
         figure("reload", f"sessions beside it {in_ms(busy.times)}; without "
                f"{in_ms(quiet.times)}")
         assert abs(left - files) <= 2, (files, left)
-        assert now - memory < 2048 * SLOWER, growth(now, memory)
-        assert percentile(busy.times, .99) < \
-            3 * percentile(quiet.times, .99) + 0.1 * SLOWER
+        within(now - memory < 2048 * SLOWER, growth(now, memory))
+        within(percentile(busy.times, .99) <
+               3 * percentile(quiet.times, .99) + 0.1 * SLOWER,
+               in_ms(busy.times))
 
 
 def test_signals_in_the_midst_of_messages(programs, directory):
@@ -247,14 +249,14 @@ def test_big_map(programs, directory):
                 done = node.daemon.control("reload")
                 took = time.monotonic() - started
             assert done.returncode == 0, done
-            assert last_entry(lines - 1)(node) < 5
+            within(last_entry(lines - 1)(node) < 5, "slow")
             memory = memory_kb(node.daemon.pid)
             figure("F3", f"{lines} lines: reload {took:.2f} s, {memory} KB "
                    f"resident, {memory * 1024 / lines:.0f} bytes a line; "
                    f"sessions meanwhile {in_ms(probe.times)}")
             if not SANITIZER:
-                assert took < max(5, lines / 100_000), f"{took:.1f} s"
-                assert memory * 1024 / lines < 300, f"{memory} KB"
+                within(took < max(5, lines / 100_000), f"{took:.1f} s")
+                within(memory * 1024 / lines < 300, f"{memory} KB")
 
 
 def last_entry(number):

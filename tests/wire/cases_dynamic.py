@@ -10,6 +10,7 @@ import time
 
 import miltertalk
 from doorkit import ask_map, ask_policy, prepared, running
+from results import within
 
 sys.path.append(os.path.join(os.path.dirname(__file__), "..", "redis"))
 
@@ -98,14 +99,15 @@ def explain(doors, sender="a@good.example"):
 
 def test_ends_by_itself(programs, directory):
     with running(programs, directory, options=kept(directory)) as doors:
-        add(doors, CLIENT, ttl="2s")
+        added = time.monotonic()
+        add(doors, CLIENT, ttl="3s")
         add(doors, "192.0.2.8", ttl="1h")
         assert policy(doors) == "OK"
-        end = time.monotonic() + 2.2
+        within(time.monotonic() - added < 1, "slow to begin with")
         while policy(doors) == "OK":
-            assert time.monotonic() < end, "it does not end"
+            assert time.monotonic() - added < 60, "it does not end"
             time.sleep(0.05)
-        assert time.monotonic() > end - 1.2, "it ends too early"
+        assert time.monotonic() - added > 1.9, "it ends too early"
         assert list(entries(doors)) == ["192.0.2.8"]
 
 
@@ -239,10 +241,10 @@ class Fleet:
                 programs, f"{directory}/{name}",
                 options=f'redis {{ server = "unix:{redis.socket}" }}\n')))
 
-    def eventually(self, node, wanted, seconds):
+    def eventually(self, node, wanted, seconds=60):
         end = time.monotonic() + seconds
         while entries(self.nodes[node]) != wanted:
-            assert time.monotonic() < end, entries(self.nodes[node])
+            within(time.monotonic() < end, entries(self.nodes[node]))
             time.sleep(0.02)
 
 
@@ -261,22 +263,22 @@ def test_other_node_hears(programs, directory):
     with fleet(programs, directory) as (both, redis):
         one, two = both.nodes
         add(one, CLIENT)
-        both.eventually(1, {CLIENT: "RELAY"}, 20)
+        both.eventually(1, {CLIENT: "RELAY"})
         assert policy(two) == "OK"
         assert two.control("access", "del", CLIENT).returncode == 0
-        both.eventually(0, {}, 20)
+        both.eventually(0, {})
         add(two, CLIENT, ttl="3s")
         both.eventually(0, {CLIENT: "RELAY"}, 3)
-        both.eventually(0, {}, 20)
+        both.eventually(0, {})
         add(one, "192.0.2.8")
         two.daemon.stop()
         two.daemon.start()
-        both.eventually(1, {"192.0.2.8": "RELAY"}, 20)
+        both.eventually(1, {"192.0.2.8": "RELAY"})
 
 
 def add_soon(node, key):
     """As soon as Redis is known to be back."""
-    end = time.monotonic() + 15
+    end = time.monotonic() + 60
     while node.control("access", "add", key, "RELAY", "5m").returncode != 0:
         assert time.monotonic() < end, "Redis does not come back"
         time.sleep(0.1)
@@ -288,7 +290,7 @@ def test_redis_away_keeps_what_is_in_force(programs, directory):
     with fleet(programs, directory) as (both, redis):
         one, two = both.nodes
         add(one, CLIENT)
-        both.eventually(1, {CLIENT: "RELAY"}, 5)
+        both.eventually(1, {CLIENT: "RELAY"})
         redis.kill()
         done = one.control("access", "add", "192.0.2.8", "RELAY", "5m")
         assert done.returncode == 75, done
@@ -303,4 +305,4 @@ def test_redis_away_keeps_what_is_in_force(programs, directory):
         add_soon(two, "192.0.2.9")
         for node in 0, 1:
             both.eventually(
-                node, {CLIENT: "RELAY", "192.0.2.9": "RELAY"}, 15)
+                node, {CLIENT: "RELAY", "192.0.2.9": "RELAY"})

@@ -9,6 +9,7 @@ import time
 from doorkit import (ask_map, ask_policy, everything, netstring,
                      policy_request, running)
 from node import bounded_memory
+from results import within
 
 RELAY = {"client_address": "192.0.2.20"}
 # A sanitizer's own memory for each byte of ours comes on top.
@@ -37,7 +38,7 @@ def prompt(ask):
     started = time.monotonic()
     ask()
     took = time.monotonic() - started
-    assert took < PROMPT_S, f"{took:.2f} s"
+    within(took < PROMPT_S, f"{took:.2f} s")
 
 
 def test_idle_policy_clients(programs, directory):
@@ -88,7 +89,7 @@ def test_doors_at_rest_use_no_processor(programs, directory):
         before = processor_seconds(doors)
         time.sleep(3)
         used = processor_seconds(doors) - before
-        assert used < 0.3, f"{used:.2f} s of 3"
+        within(used < 0.3, f"{used:.2f} s of 3")
         empty(clients)
 
 
@@ -98,6 +99,11 @@ def closed_after(sock, started):
     assert everything(sock) in (b"", b"error 64 the request is bad or "
                                 b"too long\n")
     return time.monotonic() - started
+
+
+def given_up(took):
+    assert took > 9, f"{took:.1f} s"
+    within(took < 15, f"{took:.1f} s")
 
 
 def test_half_requests_are_given_up(programs, directory):
@@ -118,9 +124,9 @@ def test_half_requests_are_given_up(programs, directory):
                 prompt(lambda sock=sock: ask_policy(sock, **RELAY))
         for sock, _ in half:
             took = closed_after(sock, started)
-            assert 9 < took < 15, f"{took:.1f} s"
+            given_up(took)
         took = closed_after(drip, started)
-        assert 9 < took < 15, f"{took:.1f} s"
+        given_up(took)
 
 
 def test_readers_that_do_not_read(programs, directory):
@@ -131,7 +137,7 @@ def test_readers_that_do_not_read(programs, directory):
         for sock in clients:
             sock.setblocking(False)
         request = policy_request(**RELAY) * 8
-        end = time.monotonic() + 14
+        end = time.monotonic() + 60
         with bounded_memory(doors, MOST_KB):
             while clients and time.monotonic() < end:
                 _, ready, _ = select.select([], clients, [], 0.2)

@@ -15,6 +15,7 @@ from logged import CLIENT, connect, dial, expect, greeted, logged
 from miltertalk import Closed
 from nameserver import NameServer
 from node import NO_NAME_SERVER, resident
+from results import within
 
 ACCESS = "From:spam@x.example\tREJECT\nFrom:void@x.example\tDISCARD\n"
 DENIED = "550 5.7.1 <spam@x.example>... Access denied"
@@ -85,7 +86,7 @@ def test_helo_again_and_again(programs, directory):
             if number == 1000:
                 before = resident(node)
         expect(talk.helo("x" * 60000), "c")
-        assert resident(node) - before < 5000, "kB more"
+        within(resident(node) - before < 5000, "kB more")
 
 
 def test_many_recipients_cost_no_memory(programs, directory):
@@ -97,7 +98,7 @@ def test_many_recipients_cost_no_memory(programs, directory):
             expect(talk.rcpt(f"{'u' * 1000}{number}@abc.com"), "c")
             if number == 1000:
                 before = resident(node)
-        assert resident(node) - before < 8000, "kB more"
+        within(resident(node) - before < 8000, "kB more")
         expect(talk.end_of_message(), "c")
 
 
@@ -166,7 +167,7 @@ def test_stalled_half_packets(programs, directory):
             talk._socket.sendall(packet(b"O", b"\0" * 12)[:number % 16 + 1])
         # The first stands in line behind them.
         first, *times = [healthy(node) for _ in range(20)]
-        assert first < 3 and max(times) < 0.5, (first, times)
+        within(first < 3 and max(times) < 0.5, (first, times))
 
 
 class Blocked(threading.Thread):
@@ -210,7 +211,7 @@ def test_waiting_for_dns_in_one_batch(programs, directory):
             session.join()
         assert {s.answer.text[:9] for s in sessions} == {"451 4.1.8"}
         slowest = max(session.took for session in sessions)
-        assert slowest < 6 and probe < 0.5, (slowest, probe)
+        within(slowest < 6 and probe < 0.5, (slowest, probe))
 
 
 def test_callback_is_bounded(programs, directory):
@@ -224,7 +225,7 @@ def test_callback_is_bounded(programs, directory):
         started = time.monotonic()
         talk, _ = connect(node, "postfix")
         with talk:
-            assert time.monotonic() - started < 6
+            within(time.monotonic() - started < 6, "waits on")
 
 
 def processor_seconds(node):
@@ -240,10 +241,10 @@ def test_out_of_descriptors(programs, directory):
         assert node.daemon.stop() == 0
         start_with_few_files(node, programs)
         held = [stack.enter_context(dial(node)) for _ in range(400)]
-        node.daemon.logged("descriptors are left", timeout=5)
+        node.daemon.logged("descriptors are left")
         before = processor_seconds(node)
         time.sleep(3)
-        assert processor_seconds(node) - before < 0.6
+        within(processor_seconds(node) - before < 0.6, "spins")
         node.daemon.logged("descriptors are left")
         for talk in held[:300]:
             talk._socket.close()
@@ -251,7 +252,7 @@ def test_out_of_descriptors(programs, directory):
             talk.negotiate()
             expect(talk.connect("host.example", CLIENT), "c")
         node.daemon.logged("new connections are taken")
-        assert healthy(node) < 5
+        within(healthy(node) < 5, "slow")
 
 
 def start_with_few_files(node, programs):

@@ -8,6 +8,7 @@ import time
 
 import miltertalk
 from node import running
+from results import within
 
 ACCESS = """\
 From:spam@x.example	REJECT
@@ -91,7 +92,7 @@ def test_bare_connections_and_half_packets(programs, directory):
             if number % 2:
                 sock.close()
         slowest = max(healthy(node) for _ in range(20))
-        assert slowest < 2, f"{slowest:.1f} s"
+        within(slowest < 2, f"{slowest:.1f} s")
 
 
 TEMPORARY = ("451 4.1.8 Domain of sender address a@slow.example "
@@ -132,4 +133,4 @@ def test_silent_resolver_delays_nobody_for_long(programs, directory):
         answers = {session.answer.text for session in blocked}
         assert answers == {TEMPORARY}, answers
         slowest = max(session.took for session in blocked)
-        assert slowest < 8 and probe < 2, (slowest, probe)
+        within(slowest < 8 and probe < 2, (slowest, probe))

@@ -7,6 +7,7 @@ import signal
 import time
 
 from node import running
+from results import within
 
 ACCESS = "From:spam@x.example\tREJECT\n"
 MESSAGES = 100
@@ -47,7 +48,7 @@ def test_idle_sessions_do_not_hold_it(programs, directory):
         started = time.monotonic()
         node.daemon.signal(signal.SIGTERM)
         assert node.daemon.wait(25) == 0
-        assert time.monotonic() - started < 22
+        within(time.monotonic() - started < 22, "slow to end")
 
 
 def test_leaves_nothing_behind(programs, directory):

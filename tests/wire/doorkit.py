@@ -88,7 +88,7 @@ class LoggedDaemon(Daemon):
             self._process = subprocess.Popen(
                 [self._programs.milterd, "-f", "-e", "-c", self.config],
                 stdin=subprocess.DEVNULL, stderr=log)
-        end = time.monotonic() + 20
+        end = time.monotonic() + 120
         while not self._listens():
             if not self.is_alive() or time.monotonic() > end:
                 with open(self.log_path) as log:
@@ -123,7 +123,7 @@ class Doors:
             return log.read()
 
     def wait_for_log(self, text):
-        end = time.monotonic() + 5
+        end = time.monotonic() + 60
         while text not in self.log():
             assert time.monotonic() < end, f"no {text!r} in:\n{self.log()}"
             time.sleep(0.02)

@@ -48,13 +48,14 @@ def main():
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(FILES, hard), hard))
     programs = Programs(options.milterd, options.milterctl)
-    results = Results()
+    results, tests = Results(), []
     for cases in CASES:
         module = importlib.import_module("cases_" + cases)
         for name, test in tests_of(module):
             if chosen(f"{cases}/{name}", options.tests):
-                results.run(f"{cases}/{name}", lambda test=test:
-                            run_in_own_directory(test, programs))
+                tests.append((f"{cases}/{name}", lambda test=test:
+                              run_in_own_directory(test, programs)))
+    results.run_side_by_side(tests)
     return results.finish()
 
 

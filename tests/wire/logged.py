@@ -30,7 +30,7 @@ class LoggedDaemon(Daemon):
             self._process = subprocess.Popen(
                 [self._programs.milterd, "-f", "-e", "-c", self.config],
                 stdin=subprocess.DEVNULL, stderr=log, env=environment())
-        end = time.monotonic() + 20
+        end = time.monotonic() + 120
         while not self._listens():
             assert self.is_alive() and time.monotonic() < end, self.log()
             time.sleep(0.02)
@@ -39,7 +39,7 @@ class LoggedDaemon(Daemon):
         with open(f"{self._state}/maillog") as log:
             return log.read()
 
-    def logged(self, wanted, times=1, timeout=5):
+    def logged(self, wanted, times=1, timeout=60):
         """Wait until a text stands so many times in the log, no more."""
         end = time.monotonic() + timeout
         while self.log().count(wanted) < times and time.monotonic() < end:
