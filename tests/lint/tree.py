@@ -18,10 +18,12 @@ COMMENT = re.compile(r'//[^\n]*|/\*.*?\*/|("(?:\\.|[^"\\\n])*")', re.S)
 
 
 def sources(layer, ends=(".c", ".h")):
-    """Paths relative to the tree, sorted."""
+    """Paths relative to the tree, sorted; of those that the command line
+    names, where it names any."""
     folder = os.path.join(SRC, layer)
-    return sorted(layer + "/" + name for name in os.listdir(folder)
-                  if name.endswith(ends) and not name.startswith("."))
+    found = sorted(layer + "/" + name for name in os.listdir(folder)
+                   if name.endswith(ends) and not name.startswith("."))
+    return [path for path in found if path in (sys.argv[1:] or found)]
 
 
 def read(path):

@@ -269,7 +269,7 @@ def test_a_program_that_hangs_defers(bed):
     before = time.monotonic()
     reply = send(bed, "u")
     assert reply[:3] == "451", reply
-    assert time.monotonic() - before < 10
+    assert time.monotonic() - before < 40
     assert arrived(bed) == ([], [])
 
 

@@ -369,7 +369,7 @@ user_recipes = "{USERS}/%u.rc"
 state_directory = "{SPOOL}"
 sendmail_path = "{SUBMIT}"
 program_directory = "{PROGRAMS}"
-program_time = 2
+program_time = 5
 vacation_message = "{VACATION}/%u.msg"
 log_level = 10
 """,

@@ -102,8 +102,9 @@ def test_ends_by_itself(programs, directory):
         added = time.monotonic()
         add(doors, CLIENT, ttl="3s")
         add(doors, "192.0.2.8", ttl="1h")
-        assert policy(doors) == "OK"
-        within(time.monotonic() - added < 1, "slow to begin with")
+        said = policy(doors)
+        within(time.monotonic() - added < 1.9, "slow to begin with")
+        assert said == "OK", said
         while policy(doors) == "OK":
             assert time.monotonic() - added < 60, "it does not end"
             time.sleep(0.05)
