@@ -128,6 +128,20 @@ run_formail(struct machine *m, const struct formail *formail, slice input,
 	m->last_status = 0;
 }
 
+static slice
+join_words(struct machine *m, const struct recipe_words *words)
+{
+	struct strbuf text;
+
+	strbuf_init(&text, m->run->arena);
+	for (size_t i = 0; i < words->count; i++) {
+		if (i > 0)
+			strbuf_add_char(&text, ' ');
+		strbuf_add(&text, words->list[i]);
+	}
+	return strbuf_slice(&text);
+}
+
 bool
 recipe_run_command(struct machine *m, slice raw, slice input,
     bool wants_output, struct recipe_program_result *ret)
@@ -140,6 +154,7 @@ recipe_run_command(struct machine *m, slice raw, slice input,
 	*ret = (struct recipe_program_result){0};
 	if (m->run->programs++ >= m->run->limits.programs)
 		return recipe_hit(m, "programs");
+	m->program = raw;
 	formail = find_formail(m, raw);
 	if (formail != NULL) {
 		run_formail(m, formail, input, ret);
@@ -150,6 +165,7 @@ recipe_run_command(struct machine *m, slice raw, slice input,
 			return false;
 		command.words = words.list;
 		command.word_count = words.count;
+		m->program = join_words(m, &words);
 		if (words.count == 0)
 			return true;
 	}
@@ -202,6 +218,23 @@ set_last_folder(struct machine *m, slice name)
 	recipe_assign(m, SLICE("LASTFOLDER"), name);
 }
 
+/* The command that procmail would have run. */
+static void
+set_last_forward(struct machine *m, const struct recipe_words *words)
+{
+	struct strbuf text;
+
+	strbuf_init(&text, m->run->arena);
+	strbuf_add(&text, recipe_value(m, SLICE("SENDMAIL")));
+	if (recipe_value(m, SLICE("SENDMAILFLAGS")).len > 0)
+		strbuf_printf(&text, " " SLICE_FMT,
+		    SLICE_ARG(recipe_value(m, SLICE("SENDMAILFLAGS"))));
+	for (size_t i = 0; i < words->count; i++)
+		strbuf_printf(
+		    &text, " " SLICE_FMT, SLICE_ARG(words->list[i]));
+	set_last_folder(m, strbuf_slice(&text));
+}
+
 /* The lines of earlier deliveries, which stand behind the From_ line, are for
  * mailboxes and programs alone. */
 static slice
@@ -227,6 +260,7 @@ act_forward(struct machine *m, const struct recipe_statement *recipe,
 		if (words.list[i].len > 0)
 			words.list[count++] = words.list[i];
 	}
+	words.count = count;
 	if (count == 0) {
 		recipe_note_add(m, true, "Forwarded to nobody");
 		return false;
@@ -239,6 +273,7 @@ act_forward(struct machine *m, const struct recipe_statement *recipe,
 		m->last_status = 0;
 	d->addresses = words.list;
 	d->address_count = count;
+	set_last_forward(m, &words);
 	return true;
 }
 
@@ -262,7 +297,6 @@ deliver_to_folder(
 	d->name = name;
 	if (name.len > 0 && name.ptr[name.len - 1] == '/')
 		d->header = without_quoted_lines(m, d->header);
-	set_last_folder(m, name);
 	return true;
 }
 
@@ -289,6 +323,7 @@ act_folder(struct machine *m, const struct recipe_statement *recipe,
 		if (!deliver_to_folder(m, words.list[i], flags))
 			return false;
 	}
+	set_last_folder(m, words.list[0]);
 	return true;
 }
 
@@ -403,6 +438,7 @@ act_pipe(struct machine *m, const struct recipe_statement *recipe,
 
 	if (!run_program(m, recipe, flags, &result))
 		return false;
+	set_last_folder(m, m->program);
 	if (!has_succeeded(flags, &result)) {
 		recipe_tell_failure(m, flags, result.status, recipe->text);
 		return false;
@@ -410,7 +446,6 @@ act_pipe(struct machine *m, const struct recipe_statement *recipe,
 	d = deliver(m, RECIPE_PROGRAM, flags);
 	if (d != NULL)
 		d->name = recipe->text;
-	set_last_folder(m, recipe->text);
 	return d != NULL;
 }
 
@@ -479,8 +514,6 @@ act(struct machine *m, const struct recipe_statement *recipe,
 		*ret_is_delivery = false;
 		return act_capture_forward(m, recipe, flags);
 	case ACTION_MISSING:
-		recipe_note_add(m, true, "Missing action");
-		return false;
 	case ACTION_BLOCK:
 		break;
 	}

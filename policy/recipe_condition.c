@@ -208,32 +208,37 @@ size_of(struct judging *j, const struct recipe_condition *c)
 	return (double)recipe_value(j->m, c->variable).len;
 }
 
-/* As strtol(3): digits, and what follows them is skipped. */
+/* As strtol(3): a sign, digits, and what follows them is skipped. */
 static double
 bound_of(struct judging *j, const struct recipe_condition *c)
 {
 	double bound = 0;
-	size_t i = 0;
+	bool has_sign = c->text.len > 1 && ascii_is_digit(c->text.ptr[1]) &&
+	    (c->text.ptr[0] == '-' || c->text.ptr[0] == '+');
+	size_t i = has_sign ? 1 : 0;
 
 	while (i < c->text.len && ascii_is_digit(c->text.ptr[i]))
 		bound = bound * 10 + (c->text.ptr[i++] - '0');
 	if (i == 0 || i < c->text.len)
 		recipe_note_add(j->m, true, "Skipped \"" SLICE_FMT "\"",
 		    SLICE_ARG(slice_from(c->text, i)));
-	return bound;
+	return has_sign && c->text.ptr[0] == '-' ? -bound : bound;
 }
 
+/* The relation of the two, which "!" turns round. */
 static void
 weigh_size(struct judging *j, const struct recipe_condition *c, double size,
     double bound)
 {
-	double above = c->kind == CONDITION_LARGER ? size : bound;
-	double below = c->kind == CONDITION_LARGER ? bound : size;
+	bool is_larger = (c->kind == CONDITION_LARGER) != c->is_negated;
+	double above = is_larger ? size : bound;
+	double below = is_larger ? bound : size;
+	double amount = c->weight * pow(above / below, c->factor);
 
 	if (below == 0)
-		add_score(j, SCORE_MAX * 2);
-	else
-		add_score(j, c->weight * pow(above / below, c->factor));
+		amount = is_larger || above != 0 ? SCORE_MAX * 2 : -SCORE_MAX * 2;
+	if (!isnan(amount))
+		add_score(j, amount);
 }
 
 static enum recipe_judgement
@@ -262,7 +267,7 @@ input_of(struct judging *j, const struct recipe_condition *c)
 
 	/* As it is matched: folded lines of the header are joined. */
 	if (!recipe_mail_area(j->m, name, &area))
-		return recipe_value(j->m, name);
+		area = recipe_value(j->m, name);
 	return recipe_with_line_end(j->m, area, j->flags);
 }
 

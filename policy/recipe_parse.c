@@ -114,66 +114,18 @@ skip_space(struct reading *r)
 	}
 }
 
-/* Over a quoted part to behind its end; the opening quote is next. */
-static void
-skip_quoted(struct reading *r)
-{
-	int quote = take(r);
-	int c;
-
-	while ((c = take(r)) >= 0 && c != quote) {
-		if (c == '\\' && quote != '\'')
-			(void)take(r);
-	}
-	if (c < 0)
-		warn_at(r, r->line, "a quote is not closed");
-}
-
-static bool
-is_quote(int c)
-{
-	return c == '\'' || c == '"' || c == '`';
-}
-
-/* Raw text up to an unquoted blank or line end. */
+/* Raw text that is to be expanded; what ends it is taken as well. */
 static slice
-take_word(struct reading *r)
+take_raw(struct reading *r, enum recipe_purpose purpose)
 {
-	size_t from = r->at;
+	slice rest = {r->text + r->at, r->len - r->at};
+	struct recipe_extent extent = recipe_find_end(rest, purpose);
 
-	for (;;) {
-		int c = peek(r, 0);
-
-		if (is_space_or_end(c))
-			break;
-		if (is_quote(c)) {
-			skip_quoted(r);
-			continue;
-		}
+	for (size_t i = 0; i < extent.next; i++)
 		(void)take(r);
-		if (c == '\\')
-			(void)take(r);
-	}
-	return (slice){r->text + from, r->at - from};
-}
-
-/* Raw text up to the line's end, quotes and continuations respected. A comment
- * at the beginning of a word ends it. */
-static slice
-take_words(struct reading *r)
-{
-	size_t from = r->at;
-	slice text;
-
-	for (;;) {
-		skip_blanks(r);
-		if (peek(r, 0) == '#' || peek(r, 0) == '\n' || peek(r, 0) < 0)
-			break;
-		(void)take_word(r);
-	}
-	text = (slice){r->text + from, r->at - from};
-	skip_line(r);
-	return slice_trim(text);
+	if (extent.is_unclosed)
+		warn_at(r, r->line, "a quote is not closed");
+	return slice_first(rest, extent.end);
 }
 
 /* A line as it stands, its continuations joined to it without the blanks they
@@ -267,9 +219,12 @@ take_weight(slice *text, struct recipe_condition *c)
 	double weight;
 	double factor;
 
-	if (!take_number(&rest, &weight) || rest.len == 0 || rest.ptr[0] != '^')
+	if (!take_number(&rest, &weight))
 		return false;
-	rest = slice_from(rest, 1);
+	rest = trim_left(rest);
+	if (rest.len == 0 || rest.ptr[0] != '^')
+		return false;
+	rest = trim_left(slice_from(rest, 1));
 	if (!take_number(&rest, &factor))
 		return false;
 	c->is_weighted = true;
@@ -375,6 +330,8 @@ check_size(struct reading *r, const struct recipe_condition *c)
 {
 	slice digits = c->text;
 
+	if (digits.len > 1 && (digits.ptr[0] == '-' || digits.ptr[0] == '+'))
+		digits = slice_from(digits, 1);
 	if (!slice_is_number(digits))
 		warn_at(
 		    r, c->line, "Skipped \"" SLICE_FMT "\"", SLICE_ARG(digits));
@@ -514,7 +471,7 @@ read_head(struct reading *r, struct recipe_statement *s)
 	struct recipe_flags *flags;
 	slice skipped;
 
-	s->head = take_words(r);
+	s->head = take_raw(r, RECIPE_FOR_WORDS);
 	if (!is_plain(s->head))
 		return;
 	flags = ARENA_NEW(r->arena, struct recipe_flags);
@@ -544,25 +501,33 @@ read_line_action(
 	s->text = take_line(r);
 }
 
-/* A "#" ends a folder's name even in the midst of a word. */
-static slice
-before_comment(slice text)
+static void
+read_forward(
+    struct reading *r, struct recipe_statement *s, enum action_kind kind)
 {
-	char quote = '\0';
+	(void)take(r);
+	s->action = kind;
+	s->text = take_raw(r, RECIPE_FOR_WORDS);
+}
 
-	for (size_t i = 0; i < text.len; i++) {
-		char c = text.ptr[i];
+/* What might be a variable's name, and its "=", are looked at first: a comment
+ * may begin right behind them. */
+static slice
+take_folder(struct reading *r)
+{
+	size_t from = r->at;
+	slice text;
 
-		if (c == '\\' && quote != '\'')
-			i++;
-		else if (quote != '\0')
-			quote = c == quote ? '\0' : quote;
-		else if (c == '#')
-			return slice_trim(slice_first(text, i));
-		else if (is_quote((unsigned char)c))
-			quote = c;
+	if (take_name(r).len > 0) {
+		skip_blanks(r);
+		if (peek(r, 0) == '=') {
+			(void)take(r);
+			skip_blanks(r);
+		}
 	}
-	return text;
+	text = take_raw(r, RECIPE_FOR_WORDS);
+	return (slice){r->text + from,
+	    (size_t)(text.ptr + text.len - (r->text + from))};
 }
 
 /* "NAME=|" or "NAME=!", blanks about the "=" allowed. */
@@ -570,6 +535,7 @@ static bool
 read_capture(struct reading *r, struct recipe_statement *s)
 {
 	size_t at = r->at;
+	unsigned line = r->line;
 	slice name = take_name(r);
 
 	skip_blanks(r);
@@ -581,13 +547,15 @@ read_capture(struct reading *r, struct recipe_statement *s)
 		if (peek(r, 0) == '|' || peek(r, 0) == '!') {
 			/* A blank before "=": nothing is assigned. */
 			s->name = has_blank ? SLICE("") : name;
-			read_line_action(r, s,
-			    peek(r, 0) == '|' ? ACTION_CAPTURE
-					      : ACTION_CAPTURE_FORWARD);
+			if (peek(r, 0) == '|')
+				read_line_action(r, s, ACTION_CAPTURE);
+			else
+				read_forward(r, s, ACTION_CAPTURE_FORWARD);
 			return true;
 		}
 	}
 	r->at = at;
+	r->line = line;
 	return false;
 }
 
@@ -628,7 +596,7 @@ read_action(struct reading *r, struct recipe_statement *s, unsigned depth)
 		s->action = ACTION_MISSING;
 		return true;
 	case '!':
-		read_line_action(r, s, ACTION_FORWARD);
+		read_forward(r, s, ACTION_FORWARD);
 		return true;
 	case '|':
 		read_line_action(r, s, ACTION_PIPE);
@@ -650,7 +618,7 @@ read_action(struct reading *r, struct recipe_statement *s, unsigned depth)
 	if (read_capture(r, s))
 		return true;
 	s->action = ACTION_FOLDER;
-	s->text = before_comment(take_words(r));
+	s->text = take_folder(r);
 	if (s->text.len > 0 && strchr(":*", s->text.ptr[0]) != NULL)
 		warn_at(r, line,
 		    "a folder called \"" SLICE_FMT
@@ -769,7 +737,7 @@ read_word(struct reading *r)
 		(void)take(r);
 		skip_blanks(r);
 		s->kind = STATEMENT_ASSIGN;
-		s->value = take_word(r);
+		s->value = take_raw(r, RECIPE_FOR_VALUE);
 		if (names_a_file(s->name) || may_make_copies(s->name))
 			r->file->needs_body = true;
 		if (memchr(s->value.ptr, '`', s->value.len) != NULL)
@@ -780,7 +748,6 @@ read_word(struct reading *r)
 	if (!is_space_or_end(peek(r, 0))) {
 		warn_at(r, s->line, "Skipped \"" SLICE_FMT "\"",
 		    SLICE_ARG(s->name));
-		skip_bad_word(r);
 		return NULL;
 	}
 	return s;

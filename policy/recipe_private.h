@@ -145,6 +145,7 @@ struct machine {
 	bool last_succeeded;
 	int score;	   /* $= */
 	int last_status;   /* $? */
+	slice program;	   /* run last, as it was */
 	size_t line_max;   /* LINEBUF */
 	bool is_done;	   /* delivered, or ended for good */
 	bool is_foreign;   /* done, as HOST is another */
@@ -200,12 +201,20 @@ bool recipe_expand_value(struct machine *m, slice raw, slice *ret_value);
 struct recipe_words {
 	slice *list;
 	size_t count;
-	size_t size;
 };
 bool recipe_expand_words(
     struct machine *m, slice raw, struct recipe_words *ret_words);
-/* As within double quotes, which vanish: a condition behind `$`. */
+/* As behind a double quote: a condition behind `$`. */
 bool recipe_expand_condition(struct machine *m, slice raw, slice *ret_text);
+
+/* How long a text is that will be expanded, in what is left of an rc file. */
+enum recipe_purpose { RECIPE_FOR_VALUE, RECIPE_FOR_WORDS, RECIPE_FOR_CONDITION };
+struct recipe_extent {
+	size_t end;  /* of what counts */
+	size_t next; /* behind the blank, the comment or the line end */
+	bool is_unclosed; /* a quote */
+};
+struct recipe_extent recipe_find_end(slice text, enum recipe_purpose purpose);
 
 /* Conditions. */
 enum recipe_judgement { RECIPE_FAILS, RECIPE_HOLDS, RECIPE_STOPS };

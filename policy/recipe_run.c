@@ -197,6 +197,16 @@ remember_outcome(
 static void run_to_end(struct machine *m);
 static int exit_code_of(const struct machine *m);
 
+/* The recipes in it have no score: $= tells that of the last. */
+static void
+skip_block(struct machine *m, const struct recipe_statement *s)
+{
+	for (s = s->block; s != NULL; s = s->next) {
+		if (s->kind == STATEMENT_RECIPE)
+			m->score = 0;
+	}
+}
+
 /* Where it is waited for, it succeeds if its exit status is 0. */
 static void
 run_clone(struct machine *m, const struct recipe_statement *s,
@@ -207,6 +217,7 @@ run_clone(struct machine *m, const struct recipe_statement *s,
 	recipe_note_add(m, false, "Cloned");
 	enter_block(&clone, s);
 	run_to_end(&clone);
+	skip_block(m, s);
 	m->last_succeeded = true;
 	if (!recipe_waits(flags))
 		return;
@@ -271,6 +282,7 @@ run_recipe(struct machine *m, const struct recipe_statement *s)
 	struct recipe_flags expanded;
 	const struct recipe_flags *flags = s->flags;
 	enum recipe_judgement judgement = RECIPE_FAILS;
+	int before = m->score;
 
 	if (s->head.len > m->line_max) {
 		recipe_note_add(m, true, "Exceeded LINEBUF");
@@ -289,9 +301,16 @@ run_recipe(struct machine *m, const struct recipe_statement *s)
 		judgement = recipe_judge(m, s, flags);
 	if (judgement == RECIPE_STOPS)
 		return;
+	if (s->action == ACTION_MISSING) {
+		recipe_note_add(m, true, "Missing action");
+		judgement = RECIPE_FAILS;
+		m->score = before;
+	}
 	remember_outcome(m, flags, judgement == RECIPE_HOLDS);
 	if (judgement == RECIPE_HOLDS)
 		run_action(m, s, flags);
+	else
+		skip_block(m, s);
 }
 
 static void

@@ -36,6 +36,16 @@ read_all(int fd)
 	return strbuf_slice(&text);
 }
 
+static slice
+absolute(slice path)
+{
+	char here[4096];
+
+	if (path.ptr[0] == '/' || getcwd(here, sizeof(here)) == NULL)
+		return path;
+	return arena_printf(arena, "%s/" SLICE_FMT, here, SLICE_ARG(path));
+}
+
 static const struct recipe_file *
 read_rcfile(void *context, slice path)
 {
@@ -49,7 +59,7 @@ read_rcfile(void *context, slice path)
 	text = read_all(fd);
 	(void)close(fd);
 	return recipe_file_read(
-	    arena, arena_cstr(arena, path), text, NULL, NULL, &error);
+	    arena, arena_cstr(arena, absolute(path)), text, NULL, NULL, &error);
 }
 
 static _Noreturn void
