@@ -93,7 +93,11 @@ find_formail(struct machine *m, slice raw)
 	struct error error;
 	slice name;
 
-	if (needs_shell(m, raw) || !recipe_expand_words(m, raw, &words) ||
+	/* To look at the words is to run what is in backticks. */
+	if (slice_index(raw, '`') < raw.len &&
+	    memmem(raw.ptr, raw.len, "formail", 7) == NULL)
+		return NULL;
+	if (needs_shell(m, raw) || !recipe_expand_command(m, raw, &words) ||
 	    words.count == 0)
 		return NULL;
 	name = words.list[0];
@@ -161,7 +165,7 @@ recipe_run_command(struct machine *m, slice raw, slice input,
 		return recipe_spend_text(m, ret->output.len);
 	}
 	if (!needs_shell(m, raw)) {
-		if (!recipe_expand_words(m, raw, &words))
+		if (!recipe_expand_command(m, raw, &words))
 			return false;
 		command.words = words.list;
 		command.word_count = words.count;
@@ -254,7 +258,7 @@ act_forward(struct machine *m, const struct recipe_statement *recipe,
 	struct recipe_delivery *d;
 	size_t count = 0;
 
-	if (!recipe_expand_words(m, recipe->text, &words))
+	if (!recipe_expand_command(m, recipe->text, &words))
 		return false;
 	for (size_t i = 0; i < words.count; i++) {
 		if (words.list[i].len > 0)

@@ -268,7 +268,7 @@ input_of(struct judging *j, const struct recipe_condition *c)
 	/* As it is matched: folded lines of the header are joined. */
 	if (!recipe_mail_area(j->m, name, &area))
 		area = recipe_value(j->m, name);
-	return recipe_with_line_end(j->m, area, j->flags);
+	return recipe_with_line_end(j->m, area, NULL);
 }
 
 /* "w^x ? cmd": the first number for success, else the second. With "!" the

@@ -657,6 +657,18 @@ recipe_expand_words(
 	struct expander x = begin(m, RECIPE_FOR_WORDS, raw);
 
 	expand(&x);
+	x.has_arguments = false;
+	make_words(&x, ret_words);
+	return finish(&x);
+}
+
+bool
+recipe_expand_command(
+    struct machine *m, slice raw, struct recipe_words *ret_words)
+{
+	struct expander x = begin(m, RECIPE_FOR_WORDS, raw);
+
+	expand(&x);
 	make_words(&x, ret_words);
 	return finish(&x);
 }

@@ -266,7 +266,7 @@ void
 recipe_read_condition(slice text, unsigned line, struct recipe_condition *ret)
 {
 	ret->line = line;
-	text = trim_right(trim_left(text));
+	text = trim_left(text);
 	ret->raw = text;
 	for (;;) {
 		if (take_mark(&text, '!'))
@@ -358,7 +358,7 @@ read_condition(struct reading *r, const struct recipe_flags *flags)
 	    ARENA_NEW(r->arena, struct recipe_condition);
 	unsigned line = r->line;
 
-	recipe_read_condition(take_line(r), line, c);
+	recipe_read_condition(trim_right(take_line(r)), line, c);
 	prepare(r, c, flags);
 	return c;
 }

@@ -204,6 +204,9 @@ struct recipe_words {
 };
 bool recipe_expand_words(
     struct machine *m, slice raw, struct recipe_words *ret_words);
+/* Those of a program, whose arguments "$@" may be. */
+bool recipe_expand_command(
+    struct machine *m, slice raw, struct recipe_words *ret_words);
 /* As behind a double quote: a condition behind `$`. */
 bool recipe_expand_condition(struct machine *m, slice raw, slice *ret_text);
 
