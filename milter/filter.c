@@ -4,7 +4,6 @@
 #include "milter/bounce.h"
 #include "milter/filter_recipient.h"
 #include "milter/submit.h"
-#include "policy/access.h"
 #include "policy/path.h"
 #include "policy/recipe_header.h"
 
@@ -128,15 +127,16 @@ static void
 run_all(const struct filter_job *job, struct filter_result *ret)
 {
 	for (size_t i = 0; i < ret->count; i++) {
-		struct verdict *verdict = &ret->recipients[i].verdict;
+		struct filter_recipient *recipient = &ret->recipients[i];
+		struct verdict *verdict = &recipient->verdict;
 
 		if (take_from_same(ret, i))
 			continue;
 		/* Sooner than the MTA gives up waiting. */
 		if (deadline_passed(job->deadline))
-			*verdict = access_tempfail("recipes");
+			filter_recipient_put_off(job, recipient);
 		else
-			filter_recipient_run(job, ret, &ret->recipients[i]);
+			filter_recipient_run(job, ret, recipient);
 		if (verdict->kind == VERDICT_CONTINUE)
 			*verdict = job->so_far;
 		/* It defers all; the others' programs need not run. */

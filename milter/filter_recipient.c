@@ -580,6 +580,15 @@ tell_limit(const struct filter_job *job, const char *limit)
 		    limit);
 }
 
+void
+filter_recipient_put_off(
+    const struct filter_job *job, struct filter_recipient *recipient)
+{
+	tell_limit(job, "time");
+	recipient->what = SLICE("limit=time");
+	recipient->verdict = access_tempfail(rule);
+}
+
 /* A verdict outlives the rc files, which its text may lie in. */
 static void
 judge(struct run *run, const struct recipe_result *result)
