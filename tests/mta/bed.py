@@ -125,7 +125,7 @@ class Bed:
 
     def await_matching(self, text, count):
         """The same, as soon as there are so many; all when there never are."""
-        end = time.monotonic() + 10
+        end = time.monotonic() + 60
         while True:
             lines = self.logged_matching(text)
             if len(lines) >= count or time.monotonic() > end:

@@ -242,7 +242,7 @@ def test_quarantine(bed):
         time.sleep(0.05)
     assert len(set(bed.mta.held()) - before) == 1, (before, bed.mta.held())
     here = []
-    rediskit.until(lambda: here.extend(mailboxes.take()) or here)
+    rediskit.until(lambda: here.extend(mailboxes.take()) or here, 60)
     assert names(here) == ["joe"], here
     bed.mta.empty()
 
