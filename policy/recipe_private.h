@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Between the rooms of the recipe engine: recipe_parse.c makes statements of
- * a text, recipe_expand.c words and values, recipe_condition.c judges
+ * a text, recipe_read.c reads flags and conditions, recipe_expand.c words and values, recipe_condition.c judges
  * conditions, recipe_action.c carries actions out and recipe_run.c goes from
  * statement to statement.
  */
