@@ -7,7 +7,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
+#define MUCH_MEMORY ((size_t)2 * 1024 * 1024)
 #define DEFAULT_BLOCK 4096
 #define LARGEST_BLOCK (1024 * 1024)
 
@@ -51,6 +54,19 @@ xrealloc(void *old, size_t size)
 	if (p == NULL)
 		die_without_memory();
 	return p;
+}
+
+/* It need not follow. Of whole pages: of malloc()'s mapping no piece is left
+ * out, which would keep realloc() from moving the rest. */
+void
+memory_prefer_large_pages(void *memory, size_t size)
+{
+	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+	uintptr_t begin = (uintptr_t)memory / page * page;
+	uintptr_t end = ((uintptr_t)memory + size + page - 1) / page * page;
+
+	if (size >= MUCH_MEMORY)
+		(void)madvise((void *)begin, end - begin, MADV_HUGEPAGE);
 }
 
 char *
@@ -140,6 +156,7 @@ add_block(struct arena *arena, size_t at_least)
 	if (size < at_least)
 		size = at_least;
 	block = xmalloc(sizeof(*block) + size);
+	memory_prefer_large_pages(block, sizeof(*block) + size);
 	block->next = arena->top;
 	block->size = size;
 	block->used = 0;

@@ -45,6 +45,9 @@ slice arena_vprintf(struct arena *arena, const char *format, va_list args);
 
 /* As malloc and realloc, but without failure: they abort with a line. */
 void *xmalloc(size_t size);
+/* Where there is much of it: the system is asked for large pages, of which it
+ * has to hand out fewer while the memory is filled. */
+void memory_prefer_large_pages(void *memory, size_t size);
 void *xrealloc(void *old, size_t size);
 char *xstrdup(const char *s);
 

@@ -31,7 +31,8 @@
 #define LENGTHS_SIZE 8
 #define ORDINAL_SIZE 4
 #define SLOT_SIZE 8
-#define LOST 0U /* no record is there */
+#define USUAL_ENTRY 24 /* bytes of text */
+#define LOST 0U	       /* no record is there */
 
 struct place {
 	unsigned hash;
@@ -46,6 +47,8 @@ struct shard_builder {
 	struct map_origin *origins;
 	size_t count;
 	size_t room;
+	struct place *sorted; /* while the hash tables are made */
+	size_t sorted_room;
 };
 
 struct shard {
@@ -133,7 +136,15 @@ shard_builder_free(struct shard_builder *builder)
 	free(builder->image);
 	free(builder->places);
 	free(builder->origins);
+	free(builder->sorted);
 	free(builder);
+}
+
+void
+shard_builder_reset(struct shard_builder *builder)
+{
+	builder->length = HEADER_SIZE;
+	builder->count = 0;
 }
 
 static bool
@@ -149,30 +160,46 @@ reserve_image(struct shard_builder *builder, size_t more)
 	grown = realloc(builder->image, needed);
 	if (grown == NULL)
 		return false;
+	memory_prefer_large_pages(grown, needed);
 	builder->image = grown;
 	builder->image_size = needed;
 	return true;
 }
 
 static bool
-reserve_place(struct shard_builder *builder)
+reserve_places(struct shard_builder *builder, size_t room)
 {
-	size_t room = builder->room * 3 / 2 + 64;
-	struct place *places;
+	struct place *places = realloc(builder->places, room * sizeof(*places));
 	struct map_origin *origins;
 
-	if (builder->count < builder->room)
-		return true;
-	places = realloc(builder->places, room * sizeof(*places));
 	if (places == NULL)
 		return false;
+	memory_prefer_large_pages(places, room * sizeof(*places));
 	builder->places = places;
 	origins = realloc(builder->origins, room * sizeof(*origins));
 	if (origins == NULL)
 		return false;
+	memory_prefer_large_pages(origins, room * sizeof(*origins));
 	builder->origins = origins;
 	builder->room = room;
 	return true;
+}
+
+static bool
+reserve_place(struct shard_builder *builder)
+{
+	return builder->count < builder->room ||
+	       reserve_places(builder, builder->room * 3 / 2 + 64);
+}
+
+void
+shard_builder_reserve(struct shard_builder *builder, size_t bytes)
+{
+	size_t room = builder->count + bytes / USUAL_ENTRY;
+
+	(void)reserve_image(builder, bytes + bytes / 2);
+	if (room > builder->room)
+		(void)reserve_places(builder, room);
 }
 
 /* Also for the slots that an entry will have. */
@@ -229,6 +256,26 @@ shard_builder_add(struct shard_builder *builder, unsigned hash, slice key,
 	return true;
 }
 
+bool
+shard_builder_copy(struct shard_builder *builder,
+    const struct shard_builder *from, size_t ordinal, struct error *error)
+{
+	const unsigned char *record =
+	    from->image + from->places[ordinal].position;
+	size_t key_end = LENGTHS_SIZE + number_at(record);
+	size_t size = key_end + number_at(record + 4);
+	unsigned char *copy;
+
+	if (!reserve_record(builder, size, error))
+		return false;
+	builder->places[builder->count] = (struct place){
+	    from->places[ordinal].hash, (unsigned)builder->length};
+	builder->origins[builder->count] = from->origins[ordinal];
+	copy = append(builder, record, size);
+	put_number((unsigned)builder->count++, copy + key_end);
+	return true;
+}
+
 size_t
 shard_builder_count(const struct shard_builder *builder)
 {
@@ -257,10 +304,16 @@ record_size(const struct shard_entry *entry)
 	return LENGTHS_SIZE + entry->key.len + ORDINAL_SIZE + entry->value.len;
 }
 
-struct shard_entry
-shard_builder_entry(const struct shard_builder *builder, size_t ordinal)
+static struct shard_entry
+entry_of(const struct shard_builder *builder, size_t ordinal)
 {
 	return entry_at(builder->image, builder->places[ordinal].position);
+}
+
+unsigned
+shard_builder_hash(const struct shard_builder *builder, size_t ordinal)
+{
+	return builder->places[ordinal].hash;
 }
 
 struct map_origin
@@ -275,13 +328,16 @@ shard_builder_origin(const struct shard_builder *builder, size_t ordinal)
 
 /* The places ordered by bucket, and within each in the order they came; those
  * of bucket b are [starts[b], starts[b + 1]). */
-static struct place *
-sort_into_buckets(
-    const struct shard_builder *builder, size_t starts[BUCKETS + 1])
+static void
+sort_into_buckets(struct shard_builder *builder, size_t starts[BUCKETS + 1])
 {
-	struct place *sorted = xmalloc((builder->count + 1) * sizeof(*sorted));
 	size_t next[BUCKETS];
 
+	if (builder->sorted_room < builder->count) {
+		builder->sorted_room = builder->room;
+		builder->sorted = xrealloc(builder->sorted,
+		    builder->sorted_room * sizeof(*builder->sorted));
+	}
 	memset(starts, 0, (BUCKETS + 1) * sizeof(*starts));
 	for (size_t i = 0; i < builder->count; i++)
 		starts[builder->places[i].hash % BUCKETS + 1]++;
@@ -292,9 +348,8 @@ sort_into_buckets(
 	for (size_t i = 0; i < builder->count; i++) {
 		struct place place = builder->places[i];
 
-		sorted[next[place.hash % BUCKETS]++] = place;
+		builder->sorted[next[place.hash % BUCKETS]++] = place;
 	}
-	return sorted;
 }
 
 static bool
@@ -331,6 +386,14 @@ fill_slot(const unsigned char *image, unsigned char *slots, size_t slot_count,
 	}
 }
 
+static void
+lose(struct shard_builder *builder, unsigned position)
+{
+	struct shard_entry entry = entry_at(builder->image, position);
+
+	builder->places[entry.ordinal].position = LOST;
+}
+
 /* Appended to the records. *ret_lost: how many entries have a key that an
  * earlier one has; their places say LOST. */
 static bool
@@ -338,13 +401,12 @@ append_index(struct shard_builder *builder, size_t *ret_lost)
 {
 	size_t starts[BUCKETS + 1];
 	size_t index_size = builder->count * 2 * SLOT_SIZE;
-	struct place *sorted;
 
 	*ret_lost = 0;
 	if (!reserve_image(builder, index_size))
 		return false;
 	memset(builder->image + builder->length, 0, index_size);
-	sorted = sort_into_buckets(builder, starts);
+	sort_into_buckets(builder, starts);
 	for (size_t b = 0; b < BUCKETS; b++) {
 		unsigned char *slots = builder->image + builder->length;
 		size_t slot_count = (starts[b + 1] - starts[b]) * 2;
@@ -352,26 +414,23 @@ append_index(struct shard_builder *builder, size_t *ret_lost)
 		put_number((unsigned)builder->length, builder->image + b * 8);
 		put_number((unsigned)slot_count, builder->image + b * 8 + 4);
 		for (size_t i = starts[b]; i < starts[b + 1]; i++) {
-			if (fill_slot(
-				builder->image, slots, slot_count, sorted[i]))
-				continue;
-			builder
-			    ->places[entry_at(
-				builder->image, sorted[i].position)
-					 .ordinal]
-			    .position = LOST;
-			++*ret_lost;
+			struct place place = builder->sorted[i];
+
+			if (!fill_slot(
+				builder->image, slots, slot_count, place)) {
+				lose(builder, place.position);
+				++*ret_lost;
+			}
 		}
 		builder->length += slot_count * SLOT_SIZE;
 	}
-	free(sorted);
 	return true;
 }
 
 static void
 move_entry(struct shard_builder *builder, size_t from, size_t to)
 {
-	struct shard_entry entry = shard_builder_entry(builder, from);
+	struct shard_entry entry = entry_of(builder, from);
 	size_t size = record_size(&entry);
 
 	memmove(builder->image + builder->length,
@@ -496,7 +555,7 @@ survey(struct shard *shard, const struct shard_builder *builder)
 	shard->digest = digest_of((slice){
 	    (const char *)builder->image + HEADER_SIZE, shard->records_size});
 	for (size_t i = 0; i < builder->count; i++) {
-		struct shard_entry entry = shard_builder_entry(builder, i);
+		struct shard_entry entry = entry_of(builder, i);
 		unsigned number = shard_number(builder->places[i].hash);
 
 		if (i == 0)

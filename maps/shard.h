@@ -37,13 +37,20 @@ unsigned shard_number(unsigned hash);
 /* NULL: no memory. */
 struct shard_builder *shard_builder_new(void);
 void shard_builder_free(struct shard_builder *builder);
+/* Room for the entries of so many bytes of text, if there is memory. */
+void shard_builder_reserve(struct shard_builder *builder, size_t bytes);
+/* Empty again, for another shard. */
+void shard_builder_reset(struct shard_builder *builder);
 /* Key is folded to lower case here; `hash` is shard_hash() of it. Neither key
  * nor value are larger than INT_MAX. False when
  * memory or the image's limit of 4 GB is exhausted. */
 bool shard_builder_add(struct shard_builder *builder, unsigned hash, slice key,
     slice value, struct map_origin origin, struct error *error);
+/* Adds what another builder has under this ordinal. */
+bool shard_builder_copy(struct shard_builder *builder,
+    const struct shard_builder *from, size_t ordinal, struct error *error);
 size_t shard_builder_count(const struct shard_builder *builder);
-struct shard_entry shard_builder_entry(
+unsigned shard_builder_hash(
     const struct shard_builder *builder, size_t ordinal);
 /* Of an entry that was added, or once the shard is finished, of one in it. */
 struct map_origin shard_builder_origin(
@@ -53,8 +60,8 @@ struct map_origin shard_builder_origin(
 typedef void shard_lost(
     void *context, slice key, const struct map_origin *origin);
 
-/* NULL on failure. The builder stays for the origins; nothing may be added any
- * more. `lost` may be NULL. */
+/* NULL on failure. The builder stays for the origins; nothing may be added
+ * before it is reset. `lost` may be NULL. */
 struct shard *shard_finish(struct shard_builder *builder, shard_lost *lost,
     void *context, struct error *error);
 /* From the records of another, which are not trusted. NULL: they are damaged

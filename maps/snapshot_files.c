@@ -181,6 +181,7 @@ read_map(struct loading *loading, const struct text_file *file,
 	struct text_reader reader;
 	struct text_entry entry;
 
+	table_builder_expect(builder, file->content.len);
 	text_reader_init(&reader, file->content);
 	for (;;) {
 		switch (text_reader_next(&reader, &entry)) {

@@ -12,11 +12,9 @@ struct file_names {
 	unsigned count;
 };
 
-/* One shard is built until there are too many entries for it. */
 struct table_builder {
 	struct file_names files;
-	struct shard_builder *shards[SHARDS];
-	size_t shard_count;
+	struct shard_builder *all; /* as they came */
 };
 
 struct table {
@@ -53,27 +51,16 @@ add_name(struct file_names *files, const char *file)
  * Building.
  */
 
-static bool
-open_shards(struct table_builder *builder, size_t count)
-{
-	while (builder->shard_count < count) {
-		struct shard_builder *shard = shard_builder_new();
-
-		if (shard == NULL)
-			return false;
-		builder->shards[builder->shard_count++] = shard;
-	}
-	return true;
-}
-
 struct table_builder *
 table_builder_new(struct error *error)
 {
 	struct table_builder *builder = calloc(1, sizeof(*builder));
 
-	if (builder != NULL)
+	if (builder != NULL) {
 		builder->files.arena = arena_new(0);
-	if (builder == NULL || !open_shards(builder, 1)) {
+		builder->all = shard_builder_new();
+	}
+	if (builder == NULL || builder->all == NULL) {
 		table_builder_free(builder);
 		(void)error_set(error, "out of memory");
 		return NULL;
@@ -87,8 +74,7 @@ table_builder_free(struct table_builder *builder)
 	if (builder == NULL)
 		return;
 	free_names(&builder->files);
-	for (size_t i = 0; i < builder->shard_count; i++)
-		shard_builder_free(builder->shards[i]);
+	shard_builder_free(builder->all);
 	free(builder);
 }
 
@@ -98,49 +84,22 @@ table_builder_add_file(struct table_builder *builder, const char *file)
 	return add_name(&builder->files, file);
 }
 
-static bool
-add(struct table_builder *builder, slice key, slice value,
-    struct map_origin origin, struct error *error)
+void
+table_builder_expect(struct table_builder *builder, size_t bytes)
 {
-	unsigned hash = shard_hash(key);
-	size_t number = builder->shard_count == 1 ? 0 : shard_number(hash);
-
-	return shard_builder_add(
-	    builder->shards[number], hash, key, value, origin, error);
-}
-
-/* From one shard to many. */
-static bool
-divide(struct table_builder *builder, struct error *error)
-{
-	struct shard_builder *whole = builder->shards[0];
-	size_t count = shard_builder_count(whole);
-	bool done;
-
-	builder->shard_count = 0;
-	done =
-	    open_shards(builder, SHARDS) || error_set(error, "out of memory");
-	for (size_t i = 0; done && i < count; i++) {
-		struct shard_entry entry = shard_builder_entry(whole, i);
-
-		done = add(builder, entry.key, entry.value,
-		    shard_builder_origin(whole, i), error);
-	}
-	shard_builder_free(whole);
-	return done;
+	shard_builder_reserve(builder->all, bytes);
 }
 
 bool
 table_builder_add(struct table_builder *builder, slice key, slice value,
     unsigned file, unsigned line, struct error *error)
 {
+	struct map_origin origin = {file, line};
+
 	if (key.len > INT_MAX || value.len > INT_MAX)
 		return error_set(error, "entry is larger than 2 GB");
-	if (builder->shard_count == 1 &&
-	    shard_builder_count(builder->shards[0]) == TABLE_SHARDED_FROM &&
-	    !divide(builder, error))
-		return false;
-	return add(builder, key, value, (struct map_origin){file, line}, error);
+	return shard_builder_add(
+	    builder->all, shard_hash(key), key, value, origin, error);
 }
 
 void
@@ -242,53 +201,97 @@ tell_losses(const struct table *table, struct losses *losses,
 	}
 }
 
-/* What is built of one shard is freed before the next takes as much. */
-static struct shard *
-finish_shard(struct table_builder *builder, size_t number,
-    struct losses *losses, struct map_origin *origins, struct error *error)
-{
-	struct shard_builder *built = builder->shards[number];
-	struct shard *shard = shard_finish(
-	    built, losses == NULL ? NULL : note_loss, losses, error);
+/* Shards as they are made, and the origins of their entries. */
+struct making {
+	struct losses *losses; /* NULL: nobody asks */
+	struct map_origin *origins;
+	size_t origin_count;
+	struct shard *shards[SHARDS];
+	size_t shard_count;
+};
 
-	for (size_t n = 0; shard != NULL && n < shard_count(shard); n++)
-		origins[n] = shard_builder_origin(built, n);
-	shard_builder_free(built);
-	builder->shards[number] = NULL;
-	return shard;
+static bool
+make_one(
+    struct making *making, struct shard_builder *builder, struct error *error)
+{
+	struct shard *shard = shard_finish(builder,
+	    making->losses == NULL ? NULL : note_loss, making->losses, error);
+
+	if (shard == NULL)
+		return false;
+	making->shards[making->shard_count++] = shard;
+	for (size_t n = 0; n < shard_count(shard); n++)
+		making->origins[making->origin_count++] =
+		    shard_builder_origin(builder, n);
+	return true;
 }
 
-static size_t
-added_count(const struct table_builder *builder)
+/* Ordinals of a builder's entries, by the number of their shard; those of shard
+ * i are [starts[i], starts[i + 1]). */
+static unsigned *
+sort_into_shards(const struct shard_builder *builder, size_t starts[SHARDS + 1])
 {
-	size_t count = 0;
+	size_t count = shard_builder_count(builder);
+	unsigned *sorted = xmalloc((count + 1) * sizeof(*sorted));
+	size_t next[SHARDS];
 
-	for (size_t i = 0; i < builder->shard_count; i++)
-		count += shard_builder_count(builder->shards[i]);
-	return count;
+	memory_prefer_large_pages(sorted, count * sizeof(*sorted));
+	memset(starts, 0, (SHARDS + 1) * sizeof(*starts));
+	for (size_t i = 0; i < count; i++)
+		starts[shard_number(shard_builder_hash(builder, i)) + 1]++;
+	for (size_t s = 0; s < SHARDS; s++) {
+		starts[s + 1] += starts[s];
+		next[s] = starts[s];
+	}
+	for (size_t i = 0; i < count; i++)
+		sorted[next[shard_number(shard_builder_hash(builder, i))]++] =
+		    (unsigned)i;
+	return sorted;
+}
+
+/* One after the other in the same memory. */
+static bool
+make_many(
+    struct making *making, const struct shard_builder *all, struct error *error)
+{
+	struct shard_builder *builder = shard_builder_new();
+	size_t starts[SHARDS + 1];
+	unsigned *sorted = sort_into_shards(all, starts);
+	bool done = builder != NULL || error_set(error, "out of memory");
+
+	for (size_t s = 0; done && s < SHARDS; s++) {
+		shard_builder_reset(builder);
+		for (size_t i = starts[s]; done && i < starts[s + 1]; i++)
+			done =
+			    shard_builder_copy(builder, all, sorted[i], error);
+		done = done && make_one(making, builder, error);
+	}
+	shard_builder_free(builder);
+	free(sorted);
+	return done;
 }
 
 static struct table *
 finish_shards(
     struct table_builder *builder, struct losses *losses, struct error *error)
 {
-	struct map_origin *origins =
-	    xmalloc((added_count(builder) + 1) * sizeof(*origins));
-	struct shard *shards[SHARDS];
+	size_t count = shard_builder_count(builder->all);
+	struct making making = {.losses = losses,
+	    .origins = xmalloc((count + 1) * sizeof(*making.origins))};
 	struct table *table;
-	size_t at = 0;
+	bool done;
 
-	for (size_t i = 0; i < builder->shard_count; i++) {
-		shards[i] =
-		    finish_shard(builder, i, losses, origins + at, error);
-		if (shards[i] == NULL) {
-			table_release_shards(shards, i);
-			free(origins);
-			return NULL;
-		}
-		at += shard_count(shards[i]);
+	memory_prefer_large_pages(
+	    making.origins, count * sizeof(*making.origins));
+	done = count > TABLE_SHARDED_FROM
+		   ? make_many(&making, builder->all, error)
+		   : make_one(&making, builder->all, error);
+	if (!done) {
+		table_release_shards(making.shards, making.shard_count);
+		free(making.origins);
+		return NULL;
 	}
-	table = make_table(shards, builder->shard_count, origins);
+	table = make_table(making.shards, making.shard_count, making.origins);
 	if (table == NULL) {
 		(void)error_set(error, "out of memory");
 		return NULL;

@@ -27,6 +27,8 @@ struct table_builder *table_builder_new(struct error *error);
 /* Returns the index to give to table_builder_add. The name is copied. */
 unsigned table_builder_add_file(
     struct table_builder *builder, const char *file);
+/* The entries of so many bytes of text are to be added. */
+void table_builder_expect(struct table_builder *builder, size_t bytes);
 /* Key is folded to lower case here. False when memory or the image's limit of
  * 4 GB is exhausted. */
 bool table_builder_add(struct table_builder *builder, slice key, slice value,
