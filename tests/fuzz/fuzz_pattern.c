@@ -48,8 +48,8 @@ static void
 ask(const struct pattern_list *list, slice key, slice text)
 {
 	struct arena *arena = arena_new(0);
-	struct map_hit hit = {.line = 0};
-	struct map_hit again = {.line = 0};
+	struct map_hit hit = {.origin = NULL};
+	struct map_hit again = {.origin = NULL};
 	enum map_result result = pattern_list_find(list, key, arena, &hit);
 
 	if (pattern_list_find(list, key, arena, &again) != result)
@@ -83,7 +83,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	slice rest = {(const char *)data, size};
 	struct pattern_source source = {.path = "fuzz"};
-	struct error error = {.line = 0};
+	struct error error = {.origin = NULL};
 	struct pattern_list *list;
 	slice key;
 
