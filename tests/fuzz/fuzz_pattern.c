@@ -83,7 +83,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	slice rest = {(const char *)data, size};
 	struct pattern_source source = {.path = "fuzz"};
-	struct error error = {.origin = NULL};
+	struct error error = {.line = 0};
 	struct pattern_list *list;
 	slice key;
 
