@@ -69,13 +69,15 @@ put_text(struct image *image, slice text)
 	put(image, text.ptr, text.len);
 }
 
-/* Most entries are of the file of the entry before them. */
+/* Most entries are of the file of the entry before them. A class that is held
+ * in common has a copy of the name for each word. */
 static void
 put_file(struct writer *writer, const char *name, unsigned first)
 {
 	unsigned at = 0;
 
-	while (at < writer->name_count && writer->names[at] != name)
+	while (at < writer->name_count && writer->names[at] != name &&
+	       strcmp(writer->names[at], name) != 0)
 		at++;
 	put_number(writer->image, at + first);
 	if (at < writer->name_count)

@@ -224,17 +224,50 @@ get_shard(void *context, struct digest digest, struct error *error)
 }
 
 static bool
+is_same_blob(const struct manifest_blob *one, const struct manifest_blob *other)
+{
+	return one->bytes == other->bytes &&
+	       digest_eq(one->digest, other->digest);
+}
+
+bool
+manifest_part_eq(
+    const struct manifest_part *one, const struct manifest_part *other)
+{
+	if (one->kind != other->kind || one->entries != other->entries ||
+	    one->shard_count != other->shard_count ||
+	    !is_same_blob(&one->image, &other->image))
+		return false;
+	for (size_t i = 0; i < one->shard_count; i++) {
+		if (!is_same_blob(&one->shards[i], &other->shards[i]))
+			return false;
+	}
+	return true;
+}
+
+/* What is kept and given on later is made anew of the part: it must come to
+ * what the manifest says of it, shard by shard. */
+static bool
+is_made(const struct manifest_part *part, const struct snapshot_part *made)
+{
+	struct arena *arena = arena_new(0);
+	struct manifest_part again = part_of(made, arena);
+	bool is_same = manifest_part_eq(part, &again);
+
+	arena_free(arena);
+	return is_same;
+}
+
+static bool
 add_image(struct adding *adding, slice image, struct snapshot *snapshot,
     struct error *error)
 {
 	const struct manifest_part *part = adding->part;
 	struct image_source source = {get_shard, adding};
-	const struct snapshot_part *made;
 
 	if (!snapshot_add_image(snapshot, part->name, image, &source, error))
 		return false;
-	made = snapshot_find_part(snapshot, part->name);
-	return (made->kind == part->kind && made->entries == part->entries) ||
+	return is_made(part, snapshot_find_part(snapshot, part->name)) ||
 	       damaged(part, error);
 }
 
@@ -326,7 +359,7 @@ take_blob(slice digest, slice bytes, struct manifest_blob *ret_blob)
 	unsigned long long number;
 
 	if (!digest_parse(digest, &ret_blob->digest) ||
-	    !take_number(bytes, &number))
+	    !take_number(bytes, &number) || number > UINT32_MAX)
 		return false;
 	ret_blob->bytes = number;
 	return true;
@@ -397,6 +430,16 @@ take_parts(slice rest, struct manifest *manifest, struct manifest_blob *shards)
 }
 
 static bool
+is_host(slice name)
+{
+	for (size_t i = 0; i < name.len; i++) {
+		if (name.ptr[i] <= ' ' || name.ptr[i] > '~')
+			return false;
+	}
+	return name.len <= 255;
+}
+
+static bool
 take_head(slice *rest, struct manifest *manifest)
 {
 	unsigned long long number;
@@ -407,7 +450,7 @@ take_head(slice *rest, struct manifest *manifest)
 	    !take_number(value, &number))
 		return false;
 	if (!take_value(rest, SLICE("publisher"), &manifest->publisher) ||
-	    manifest->publisher.len > 255 ||
+	    !is_host(manifest->publisher) ||
 	    !take_value(rest, SLICE("published"), &value) ||
 	    !take_number(value, &published))
 		return false;

@@ -80,6 +80,9 @@ struct manifest_source {
 bool manifest_add_part(const struct manifest_part *part,
     const struct manifest_source *source, const struct snapshot_part *have,
     struct snapshot *snapshot, struct error *error);
+/* Whether both are made of the same blobs; names do not matter. */
+bool manifest_part_eq(
+    const struct manifest_part *one, const struct manifest_part *other);
 /* Whether the image or a shard of some part is that. */
 bool manifest_has_blob(const struct manifest *manifest, struct digest digest);
 /* NULL when it has no such part. */

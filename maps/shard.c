@@ -628,11 +628,20 @@ sound_record(slice bytes, size_t ordinal)
 		return 0;
 	key_len = number_at(record);
 	data_len = number_at(record + 4);
-	if (data_len < ORDINAL_SIZE ||
-	    LENGTHS_SIZE + key_len + data_len > bytes.len ||
+	if (data_len < ORDINAL_SIZE || key_len > bytes.len - LENGTHS_SIZE ||
+	    data_len > bytes.len - LENGTHS_SIZE - key_len ||
 	    number_at(record + LENGTHS_SIZE + key_len) != ordinal)
 		return 0;
 	return LENGTHS_SIZE + key_len + data_len;
+}
+
+static bool
+unsound(struct error *error)
+{
+	(void)error_set(error, "a shard is damaged");
+	if (error != NULL)
+		error->exit_code = EX_DATAERR;
+	return false;
 }
 
 static bool
@@ -645,7 +654,7 @@ add_records(struct shard_builder *builder, slice records, struct error *error)
 		struct shard_entry entry;
 
 		if (size == 0)
-			return false;
+			return unsound(error);
 		entry = entry_at((const unsigned char *)records.ptr, 0);
 		if (!shard_builder_add(builder, shard_hash(entry.key),
 			entry.key, entry.value, nowhere, error))
@@ -659,20 +668,16 @@ static struct shard *
 finish_records(
     struct shard_builder *builder, slice records, struct error *error)
 {
-	struct shard *shard;
+	struct shard *shard = NULL;
 
-	(void)error_set(error, "a shard is damaged");
-	if (error != NULL)
-		error->exit_code = EX_DATAERR;
-	if (!add_records(builder, records, error))
-		return NULL;
-	shard = shard_finish(builder, NULL, NULL, error);
+	if (add_records(builder, records, error))
+		shard = shard_finish(builder, NULL, NULL, error);
+	if (shard == NULL || slice_eq(shard_records(shard), records))
+		return shard;
 	/* Two entries of one key, or capitals, are not of our making. */
-	if (shard != NULL && !slice_eq(shard_records(shard), records)) {
-		shard_release(shard);
-		shard = NULL;
-	}
-	return shard;
+	(void)unsound(error);
+	shard_release(shard);
+	return NULL;
 }
 
 struct shard *

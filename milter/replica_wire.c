@@ -126,8 +126,7 @@ is_same(const struct generation *have, const struct manifest_part *wanted)
 		? NULL
 		: manifest_find(have->manifest, wanted->name);
 
-	return part != NULL && part->kind == wanted->kind &&
-	       digest_eq(part->image.digest, wanted->image.digest);
+	return part != NULL && manifest_part_eq(part, wanted);
 }
 
 struct snapshot *

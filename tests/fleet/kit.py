@@ -68,7 +68,7 @@ local_domain = "{self.maps}/local-host-names"
         rows = "".join(f"k{i}.example\t{word}\n" for i in range(entries))
         self.write(access=f"a.example\t{word}\n" + rows,
                    virtusertable=f"b@example.org\t{word}\n",
-                   local_host_names="example.org\n")
+                   local_host_names="example.org\nexample.net\n")
 
     def look(self, name="access", key="a.example"):
         """The value of a key; None: it is not there."""

@@ -13,7 +13,7 @@ set -u
 source=$(cd "$(dirname "$0")/../.." && pwd)
 seconds=600
 targets='address header map_text mime pattern aliases config policyd socketmap control redis
-	vacation_reply recipe recipe_regex formail'
+	vacation_reply recipe recipe_regex formail image'
 CLANG=${CLANG:-clang}
 
 while getopts s: option; do

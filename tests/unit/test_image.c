@@ -197,10 +197,15 @@ END_TEST
 START_TEST(parts_shared)
 {
 	struct snapshot *copy = snapshot_new();
+	struct manifest first;
+	struct manifest second;
 
 	for (const struct snapshot_part *part = snapshot_parts(made);
 	     part != NULL; part = part->next)
 		snapshot_share_part(copy, part);
+	manifest_of_snapshot(made, arena, &first);
+	manifest_of_snapshot(copy, arena, &second);
+	ck_assert(digest_eq(manifest_digest(&first), manifest_digest(&second)));
 	snapshot_release(made);
 	expect_all(copy);
 	made = copy;
@@ -245,6 +250,42 @@ START_TEST(damaged_blobs)
 			     shelf.damage++)
 				ck_assert(is_refused(shelf, part));
 		}
+	}
+}
+END_TEST
+
+/* A manifest that names a shard too many, or one too few though it is at hand,
+ * or another length. */
+START_TEST(shards_that_are_none)
+{
+	struct manifest manifest;
+	struct manifest_part part;
+	struct shelf shelf = {
+	    .from = made, .manifest = &manifest, .damaged_blob = SIZE_MAX};
+	struct manifest_source blobs = {take_blob, &shelf};
+
+	manifest_of_snapshot(made, arena, &manifest);
+	for (int change = 0; change < 4; change++) {
+		struct snapshot *to = snapshot_new();
+		struct manifest_blob shards[8] = {{.bytes = 0}};
+		struct error error = {0};
+
+		part = *manifest_find(&manifest, SLICE("access"));
+		ck_assert_uint_eq(part.shard_count, 1);
+		shards[0] = shards[1] = part.shards[0];
+		part.shards = shards;
+		if (change == 1)
+			part.shard_count++;
+		else if (change == 2)
+			part.shard_count--;
+		else if (change == 3)
+			shards[0].bytes++;
+		ck_assert_int_eq(
+		    manifest_add_part(&part, &blobs,
+			snapshot_find_part(made, part.name), to, &error),
+		    change == 0);
+		ck_assert(change == 0 || error.exit_code == EX_DATAERR);
+		snapshot_release(to);
 	}
 }
 END_TEST
@@ -447,6 +488,10 @@ static const struct {
     {HEAD "part map a 00000000000000000000000000000000 -1 1\nend\n",
 	MANIFEST_BAD},
     {HEAD "end\nmore\n", MANIFEST_BAD},
+    {HEAD PART "shard 00000000000000000000000000000000 4294967296\nend\n",
+	MANIFEST_BAD},
+    {"milterd-generation 1\nnumber 1\npublisher a\tb\npublished 1\nend\n",
+	MANIFEST_BAD},
     {"milterd-generation 2\nwhatever\n", MANIFEST_NEWER},
     {"milterd-generation 0\n", MANIFEST_BAD},
     {"", MANIFEST_BAD},
@@ -503,6 +548,7 @@ image_suite(void)
 	tcase_add_test(tcase, image_and_back);
 	tcase_add_test(tcase, parts_shared);
 	tcase_add_test(tcase, damaged_blobs);
+	tcase_add_test(tcase, shards_that_are_none);
 	tcase_add_test(tcase, damaged_images);
 	tcase_add_loop_test(tcase, shards_of_records, 0,
 	    (int)(sizeof(records) / sizeof(*records)));
