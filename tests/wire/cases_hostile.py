@@ -167,7 +167,7 @@ def test_stalled_half_packets(programs, directory):
             talk._socket.sendall(packet(b"O", b"\0" * 12)[:number % 16 + 1])
         # The first stands in line behind them.
         first, *times = [healthy(node) for _ in range(20)]
-        within(first < 3 and max(times) < 0.5, (first, times))
+        within(first < 10 and max(times) < 2, (first, times))
 
 
 class Blocked(threading.Thread):

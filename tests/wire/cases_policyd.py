@@ -213,14 +213,14 @@ def test_slow_names_stop_nobody_else(programs, directory):
                 started = time.monotonic()
                 assert ask_policy(sock, **RELAY) == "OK"
                 worst = max(worst, time.monotonic() - started)
-        within(worst < 0.5, f"{worst:.2f} s")
+        within(worst < 2, f"{worst:.2f} s")
         started = time.monotonic()
         for sock in slow:
             got = policy_answer(sock)
             assert got.startswith("450 4.4.0 "), got
             sock.close()
         waited = time.monotonic() - started
-        within(waited < 5, f"{waited:.1f} s")
+        within(waited < 8, f"{waited:.1f} s")
 
 
 def test_many_clients_at_once(programs, directory):
