@@ -61,12 +61,16 @@ xrealloc(void *old, size_t size)
 void
 memory_prefer_large_pages(void *memory, size_t size)
 {
-	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
-	uintptr_t begin = (uintptr_t)memory / page * page;
-	uintptr_t end = ((uintptr_t)memory + size + page - 1) / page * page;
+	uintptr_t page;
+	uintptr_t begin;
+	uintptr_t end;
 
-	if (size >= MUCH_MEMORY)
-		(void)madvise((void *)begin, end - begin, MADV_HUGEPAGE);
+	if (size < MUCH_MEMORY)
+		return;
+	page = (uintptr_t)sysconf(_SC_PAGESIZE);
+	begin = (uintptr_t)memory / page * page;
+	end = ((uintptr_t)memory + size + page - 1) / page * page;
+	(void)madvise((void *)begin, end - begin, MADV_HUGEPAGE);
 }
 
 char *

@@ -247,36 +247,31 @@ image_slice(const struct image *image)
 	return (slice){(const char *)image->bytes, image->len};
 }
 
-void
-image_walk_shards(
-    const struct snapshot_part *part, image_each_shard *each, void *context)
+struct shard *
+image_shard(const struct snapshot_part *part, size_t number)
 {
 	for (size_t p = 0; part->map != NULL && p < part->map->part_count;
 	     p++) {
 		const struct table *table = part->map->parts[p].table;
+		size_t count = table == NULL ? 0 : table_shard_count(table);
 
-		for (size_t i = 0;
-		     table != NULL && i < table_shard_count(table); i++)
-			each(context, table_shard(table, i));
+		if (number < count)
+			return table_shard(table, number);
+		number -= count;
 	}
+	return NULL;
 }
 
 struct shard *
 image_find_shard(const struct snapshot_part *part, struct digest digest)
 {
-	for (size_t p = 0; part->map != NULL && p < part->map->part_count;
-	     p++) {
-		const struct table *table = part->map->parts[p].table;
+	struct shard *shard;
+	size_t number = 0;
 
-		for (size_t i = 0;
-		     table != NULL && i < table_shard_count(table); i++) {
-			struct shard *shard = table_shard(table, i);
-
-			if (digest_eq(shard_digest(shard), digest))
-				return shard;
-		}
-	}
-	return NULL;
+	while ((shard = image_shard(part, number++)) != NULL &&
+	       !digest_eq(shard_digest(shard), digest))
+		continue;
+	return shard;
 }
 
 /*

@@ -30,11 +30,9 @@ void image_of_part(const struct snapshot_part *part, struct image *ret_image);
 void image_free(struct image *image);
 slice image_slice(const struct image *image);
 
-/* The shards of a part, in the order its image names them; of a part that is
- * no map there are none. */
-typedef void image_each_shard(void *context, const struct shard *shard);
-void image_walk_shards(
-    const struct snapshot_part *part, image_each_shard *each, void *context);
+/* The shards of a part by number, from 0, in the order its image names them;
+ * NULL behind the last. A part that is no map has none. */
+struct shard *image_shard(const struct snapshot_part *part, size_t number);
 /* The part's shard of that digest, or NULL. */
 struct shard *image_find_shard(
     const struct snapshot_part *part, struct digest digest);

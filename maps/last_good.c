@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "maps/last_good.h"
 
+#include "base/write_all.h"
 #include "maps/image.h"
 #include "maps/text.h"
 
@@ -20,21 +21,6 @@ fail(struct error *error, const char *path, const char *what)
 	if (error != NULL)
 		error->exit_code = EX_CANTCREAT;
 	return false;
-}
-
-static bool
-write_all(int fd, slice bytes)
-{
-	while (bytes.len > 0) {
-		ssize_t n = write(fd, bytes.ptr, bytes.len);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return false;
-		bytes = slice_from(bytes, (size_t)n);
-	}
-	return true;
 }
 
 /* Aside, to the disk, and into its place. */

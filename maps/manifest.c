@@ -10,22 +10,6 @@
 /* "shard ", a digest, " 0" and the end of the line. */
 #define SHARD_LINE_MIN (6 + DIGEST_TEXT + 3)
 
-static void
-note_shard(void *context, const struct shard *shard)
-{
-	struct manifest_part *part = context;
-
-	part->shards[part->shard_count++] = (struct manifest_blob){
-	    shard_digest(shard), shard_records(shard).len};
-}
-
-static void
-count_shard(void *context, const struct shard *shard)
-{
-	(void)shard;
-	++*(size_t *)context;
-}
-
 static struct manifest_part
 part_of(const struct snapshot_part *part, struct arena *arena)
 {
@@ -34,16 +18,23 @@ part_of(const struct snapshot_part *part, struct arena *arena)
 	    .kind = part->kind,
 	    .entries = part->entries - class_own_count(part->words),
 	};
-	size_t shards = 0;
 	struct image image;
+	size_t count = 0;
 
 	image_of_part(part, &image);
 	made.image =
 	    (struct manifest_blob){digest_of(image_slice(&image)), image.len};
 	image_free(&image);
-	image_walk_shards(part, count_shard, &shards);
-	made.shards = ARENA_ARRAY(arena, struct manifest_blob, shards + 1);
-	image_walk_shards(part, note_shard, &made);
+	while (image_shard(part, count) != NULL)
+		count++;
+	made.shards = ARENA_ARRAY(arena, struct manifest_blob, count + 1);
+	made.shard_count = count;
+	for (size_t i = 0; i < count; i++) {
+		const struct shard *shard = image_shard(part, i);
+
+		made.shards[i] = (struct manifest_blob){
+		    shard_digest(shard), shard_records(shard).len};
+	}
 	return made;
 }
 

@@ -14,6 +14,8 @@
  */
 #include "maps/shard.h"
 
+#include "base/write_all.h"
+
 #include <cdb.h>
 #include <endian.h>
 #include <errno.h>
@@ -515,28 +517,13 @@ passes_filter(const struct shard *shard, unsigned hash)
  */
 
 static bool
-write_all(int fd, const unsigned char *bytes, size_t len)
-{
-	while (len > 0) {
-		ssize_t n = write(fd, bytes, len);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return false;
-		bytes += n;
-		len -= (size_t)n;
-	}
-	return true;
-}
-
-static bool
 map_image(const struct shard_builder *builder, struct cdb *ret_cdb)
 {
+	slice image = {(const char *)builder->image, builder->length};
 	const int seals =
 	    F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE;
 	int fd = memfd_create("milterd map", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	bool done = fd >= 0 && write_all(fd, builder->image, builder->length) &&
+	bool done = fd >= 0 && write_all(fd, image) &&
 		    fcntl(fd, F_ADD_SEALS, seals) == 0 &&
 		    cdb_init(ret_cdb, fd) == 0;
 	int why = errno;

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/strbuf.h"
+#include "base/write_all.h"
 #include "policy/path.h"
 
 enum { BYTES_OF_CHANCE = COPY_MARK_LEN / 2, LONGEST_FILE = 16 * 1024 * 1024 };
@@ -63,19 +64,6 @@ make_name(char mark[static COPY_MARK_LEN + 1])
 	return true;
 }
 
-static bool
-write_all(int fd, slice text)
-{
-	while (text.len > 0) {
-		ssize_t n = write(fd, text.ptr, text.len);
-
-		if (n < 0)
-			return false;
-		text = slice_from(text, (size_t)n);
-	}
-	return fsync(fd) == 0;
-}
-
 static slice
 list_recipients(struct arena *arena, const slice *recipients, size_t count)
 {
@@ -105,7 +93,9 @@ copy_mark_make(
 	if (fd < 0)
 		return false;
 	arena = arena_new(0);
-	is_written = write_all(fd, list_recipients(arena, recipients, count));
+	is_written =
+	    write_all(fd, list_recipients(arena, recipients, count)) &&
+	    fsync(fd) == 0;
 	arena_free(arena);
 	(void)close(fd);
 	if (!is_written)

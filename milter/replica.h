@@ -2,11 +2,11 @@
 /*
  * The replica keeps this node's generation in step with its fleet's, by Redis.
  *
- * A node with map files publishes them: the images of its parts under their
- * digests, where they are not there yet, and then, in one step, the manifest as
+ * A node with map files publishes them: the images and shards of its parts under
+ * their digests, where they are not there yet, and then, in one step, the manifest as
  * `current`, if that is still what it was when the files were read. Of two who
  * publish at once one so wins whole and the other is told. Half a publication
- * is a few images that nobody names, and which go away by themselves.
+ * is a few of these that nobody names, and which go away by themselves.
  *
  * Every node hears of a publication on a channel, and looks at `current` every
  * few seconds besides. It fetches the parts that it does not have in force,
@@ -19,7 +19,7 @@
  * Keys, behind the prefix:
  *
  *	current			the manifest, maps/manifest.h
- *	part:DIGEST:N		the Nth piece of an image
+ *	part:DIGEST:N		the Nth piece of an image or a shard
  *	nodes			a set of names
  *	node:NAME		what a node serves; the time it has left tells
  *				when it was last seen, by Redis's clock

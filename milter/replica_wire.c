@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <sysexits.h>
 
-/* A piece is what one request carries. Images without a generation, and those
- * of the one before, stay for GRACE. */
+/* A piece is what one request carries. Images and shards without a generation,
+ * and those of the one before, stay for GRACE. */
 #define PIECE ((size_t)4 * 1024 * 1024)
 #define GRACE SLICE("3600")
 #define SEEN_FOR SLICE("86400")

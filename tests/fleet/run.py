@@ -111,6 +111,12 @@ def does(node, message, user):
     return json.loads(answer.stdout)["recipes"][0]["does"]
 
 
+def write_files(directory, suffix, files):
+    for name, text in files.items():
+        with open(f"{directory}/{name}{suffix}", "w") as file:
+            file.write(text)
+
+
 def test_recipes_of_users(fleet):
     """A server without the files runs the fleet's, one with them its own."""
     users = fleet.directory + "/users"
@@ -118,9 +124,7 @@ def test_recipes_of_users(fleet):
     os.mkdir(users, mode=0o700)
 
     def write(**recipes):
-        for name, text in recipes.items():
-            with open(f"{users}/{name}.rc", "w") as file:
-                file.write(text)
+        write_files(users, ".rc", recipes)
     write(u=f"INCLUDERC={users}/shared.rc\n", shared=":0\nfirst\n")
     with open(message, "w") as file:
         file.write("Subject: s\n\nbody\n")
@@ -166,9 +170,7 @@ def test_files_that_aliases_include(fleet):
     os.mkdir(lists, mode=0o700)
 
     def write(**files):
-        for name, text in files.items():
-            with open(f"{lists}/{name}", "w") as file:
-                file.write(text)
+        write_files(lists, "", files)
     write(team=f"ann\n:include:{lists}/more\n", more="bob@far.example\n")
     for node in fleet.nodes:
         node.add(f'aliases = "{node.maps}/aliases"\n'
